@@ -1,0 +1,152 @@
+import { expire } from './ending';
+import type { ContextNode, Due } from './protocol';
+import { runtime, type Deadlines } from './runtime';
+
+/** The longest delay a timer takes: beyond it, Node fires at once. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+/** Removed deadlines stay in the heap until they outnumber the live ones by this many, and are then swept out. */
+const SLACK = 64;
+
+function before(a: Due, b: Due): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order);
+}
+
+/**
+ * A binary heap of deadlines over one timer. Removal only forgets the node, in a few nanoseconds; the timer is
+ * cleared once per turn at most, since most contexts are released long before their deadline and setting a
+ * timer for each would cost more than all the rest.
+ */
+export function createDeadlines(): Deadlines {
+  const heap: Due[] = [];
+  let live = 0;
+  let refs = 0;
+  let order = 0;
+  let timer: unknown;
+  let armedAt = Infinity;
+  let armedRef = false;
+  let sweeping = false;
+
+  function up(index: number): void {
+    const due = heap[index] as Due;
+    while (index > 0) {
+      const above = (index - 1) >> 1;
+      const other = heap[above] as Due;
+      if (!before(due, other)) break;
+      heap[index] = other;
+      index = above;
+    }
+    heap[index] = due;
+  }
+
+  function down(index: number): void {
+    const due = heap[index] as Due;
+    const length = heap.length;
+    for (;;) {
+      let below = 2 * index + 1;
+      if (below >= length) break;
+      if (below + 1 < length && before(heap[below + 1] as Due, heap[below] as Due)) below++;
+      const other = heap[below] as Due;
+      if (!before(other, due)) break;
+      heap[index] = other;
+      index = below;
+    }
+    heap[index] = due;
+  }
+
+  function pop(): void {
+    const last = heap.pop() as Due;
+    if (heap.length === 0) return;
+    heap[0] = last;
+    down(0);
+  }
+
+  function compact(): void {
+    let kept = 0;
+    for (const due of heap) if (due.node !== undefined) heap[kept++] = due;
+    heap.length = kept;
+    for (let index = (kept >> 1) - 1; index >= 0; index--) down(index);
+  }
+
+  function disarm(): void {
+    if (timer !== undefined) runtime.clock.clearTimer(timer);
+    timer = undefined;
+    armedAt = Infinity;
+  }
+
+  function arm(): void {
+    while (heap.length > 0 && (heap[0] as Due).node === undefined) pop();
+    disarm();
+    const first = heap[0];
+    if (first === undefined) return;
+    const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(first.at - runtime.clock.now())));
+    armedAt = first.at;
+    armedRef = refs > 0;
+    timer = runtime.clock.setTimer(fire, delay, armedRef);
+  }
+
+  function fire(): void {
+    timer = undefined;
+    armedAt = Infinity;
+    for (;;) {
+      const first = heap[0];
+      if (first === undefined) return;
+      const node: ContextNode | undefined = first.node;
+      if (node === undefined) {
+        pop();
+        continue;
+      }
+      // Timers fire early, by up to a millisecond: what has not passed by the clock is armed for again.
+      const now = runtime.clock.now();
+      if (now < first.at) break;
+      expire(node, now, 'timer');
+    }
+    arm();
+  }
+
+  /** Clears the timer that has nothing left to wait for, and one that need not keep the process alive any more. */
+  function sweep(): void {
+    sweeping = false;
+    if (live === 0) {
+      heap.length = 0;
+      disarm();
+    } else if (armedRef !== refs > 0) arm();
+  }
+
+  function sweepSoon(): void {
+    if (sweeping) return;
+    sweeping = true;
+    queueMicrotask(sweep);
+  }
+
+  return {
+    add(due) {
+      due.order = order++;
+      live++;
+      if (due.ref) refs++;
+      heap.push(due);
+      up(heap.length - 1);
+      if (due.at < armedAt || (due.ref && !armedRef)) arm();
+    },
+    remove(due) {
+      due.node = undefined;
+      live--;
+      if (due.ref) refs--;
+      if (live === 0 || (due.ref && refs === 0)) sweepSoon();
+      else if (heap.length > 2 * live + SLACK) compact();
+    },
+    rearm: arm,
+    disarm,
+    get size() {
+      return live;
+    },
+    get armed() {
+      return timer !== undefined;
+    },
+  };
+}
+
+/** The process's deadlines, made by the first that is set. */
+export function deadlines(): Deadlines {
+  return (runtime.deadlines ??= createDeadlines());
+}

@@ -1,0 +1,182 @@
+import { context, type Context as OtelContext } from '@opentelemetry/api';
+import { checkContext, checkDuration, checkInstant, checkOptions, checkSignal } from './arguments';
+import { deadlines } from './deadlines';
+import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from './ending';
+import { reasonOf } from './errors';
+import { NODE_KEY } from './keys';
+import { TreeNode } from './node';
+import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from './protocol';
+import { nodeOf } from './roots';
+import { runtime } from './runtime';
+import { followSignal } from './foreign-signal';
+import type { Cancel, CancelContext, DeriveOptions } from './types';
+import { layersOf } from './view';
+
+/**
+ * A context that ends when its cancel function is called or the parent ends. Cancelling is synchronous: when it
+ * returns, every descendant is done and every listener has been called. Whoever derives a context ends it.
+ *
+ * @throws TypeError if the parent is no Context.
+ * @example
+ * ```ts
+ * import { background, withCancel } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background(), { name: 'search' });
+ * cancel(new Error('user left'));
+ * ctx.err()?.message; // => 'context canceled'
+ * (ctx.cause() as Error).message; // => 'user left'
+ * ```
+ */
+export function withCancel(parent: OtelContext, options?: DeriveOptions): [CancelContext, Cancel] {
+  const node = derive(parent, options);
+  return [node, cancelFunction(node)];
+}
+
+/**
+ * As `withCancel`, and ends with DeadlineExceededError once `ms` milliseconds have passed. Zero and negative
+ * have passed already; `Infinity` is no deadline. A parent's earlier deadline wins, and `options.cause` is then
+ * dropped, as in Go.
+ *
+ * @throws TypeError if the parent is no Context or `ms` no number; RangeError if `ms` is NaN.
+ */
+export function withTimeout(parent: OtelContext, ms: number, options?: DeriveOptions): [CancelContext, Cancel] {
+  checkDuration(ms, 'ms');
+  const node = deriveUntil(parent, ms, undefined, options);
+  return [node, cancelFunction(node)];
+}
+
+/**
+ * As `withTimeout`, up to an instant of wall-clock time. The time left is worked out once, now, and is monotonic
+ * from then on: setting the system's clock moves no deadline.
+ *
+ * @param at A Date or epoch milliseconds.
+ * @throws TypeError if the parent is no Context or `at` no Date or number; RangeError if it is invalid.
+ */
+export function withDeadline(
+  parent: OtelContext,
+  at: Date | number,
+  options?: DeriveOptions,
+): [CancelContext, Cancel] {
+  const wall = checkInstant(at, 'at');
+  const node = deriveUntil(parent, wall - runtime.clock.wallNow(), wall, options);
+  return [node, cancelFunction(node)];
+}
+
+/**
+ * A context that ends with whichever ends first: the parent or the signal. A signal whose reason is a
+ * TimeoutError reads as a deadline; its reason is the cause. The signal holds one listener while the context
+ * lives and none after.
+ *
+ * @throws TypeError if the parent is no Context or the signal no AbortSignal.
+ */
+export function withSignal(
+  parent: OtelContext,
+  signal: AbortSignal,
+  options?: DeriveOptions,
+): [CancelContext, Cancel] {
+  checkSignal(signal, 'signal');
+  const node = derive(parent, options);
+  followSignal(node, signal);
+  return [node, cancelFunction(node)];
+}
+
+/** Makes a node under a parent, links it and tells that it started. */
+export function derive(parent: OtelContext, options: DeriveOptions | undefined): TreeNode {
+  checkContext(parent, 'parent');
+  if (options !== undefined) checkOptions(options, 'options');
+  const carried = parent.getValue(NODE_KEY) as ContextNode | RootMark | undefined;
+  const flags = options?.longLived === true ? Flag.LONG_LIVED : 0;
+  if (carried !== undefined && carried.protocol === PROTOCOL) {
+    return deriveFrom(carried as ContextNode, parent, options?.name, flags);
+  }
+  const node = new TreeNode(options?.name, flags, layersOf(parent), undefined);
+  const { hooks } = runtime.board;
+  if (carried !== undefined && carried.protocol !== 0) followProtocol(node, carried as ContextNode);
+  else if (hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
+  if (hooks.contextStarted !== undefined) hooks.contextStarted(node);
+  return node;
+}
+
+function deriveFrom(up: ContextNode, parent: OtelContext, name: string | undefined, flags: number): TreeNode {
+  if (up.due !== undefined && up.ending === undefined) expireIfDue(up);
+  const layers = layersOf(parent);
+  let node: TreeNode;
+  if (up.ending === undefined) {
+    node = new TreeNode(name, flags, layers, up);
+    node.due = up.due;
+    const last = up.lastChild;
+    node.prev = last;
+    if (last === undefined) up.firstChild = node;
+    else last.next = node;
+    up.lastChild = node;
+  } else if (up.ending.retired) {
+    // Work after a finished request is a tree of its own, without the request's deadline.
+    node = new TreeNode(name, flags, layers, undefined);
+  } else {
+    node = new TreeNode(name, flags | Flag.BORN_DONE, layers, up);
+    node.due = up.due;
+    node.ending = ownEnding(up);
+    return node;
+  }
+  const { hooks } = runtime.board;
+  if (hooks.contextStarted !== undefined) hooks.contextStarted(node);
+  return node;
+}
+
+/** Derives a node with a deadline in `ms`; `wall` is the Date to show for it, if one was given. */
+export function deriveUntil(
+  parent: OtelContext,
+  ms: number,
+  wall: number | undefined,
+  options: DeriveOptions | undefined,
+): TreeNode {
+  const node = derive(parent, options);
+  if (node.ending !== undefined || ms === Infinity) return node;
+  const now = runtime.clock.now();
+  const own: Due = {
+    at: now + ms,
+    node: undefined,
+    cause: options?.cause,
+    wall,
+    ref: options?.ref === true,
+    order: 0,
+  };
+  node.own = own;
+  // An equal deadline of the parent covers this one too: one timer, and the parent's cause, always.
+  if (node.due !== undefined && node.due.at <= own.at) return node;
+  node.flags |= Flag.WITH_DEADLINE;
+  node.due = own;
+  if (ms <= 0) expire(node, now, 'check');
+  else {
+    own.node = node;
+    deadlines().add(own);
+  }
+  return node;
+}
+
+/** The function that ends a node, which is its own disposer: `using` calls it without a cause. */
+export function cancelFunction(node: ContextNode): Cancel {
+  const cancel = ((cause?: unknown) => {
+    if (cause === undefined || cause === null) releaseNode(node);
+    else cancelNode(node, 'canceled', 'caller', cause);
+  }) as { (cause?: unknown): void; [Symbol.dispose]: () => void };
+  cancel[Symbol.dispose] = cancel;
+  return cancel;
+}
+
+/** Links to a node of another protocol through the one method that every protocol has. */
+function followProtocol(node: TreeNode, up: ContextNode): void {
+  const stop = up.onEnd(() => {
+    const error: unknown = (up as unknown as { err?: () => unknown }).err?.();
+    const cause: unknown = (up as unknown as { cause?: () => unknown }).cause?.();
+    cancelNode(node, reasonOf(error) ?? 'canceled', 'parent', cause);
+  });
+  node.unlink = () => void stop();
+}
+
+/** A root while a live context is active is a chain that broke, unless it was detached on purpose. */
+function tellChainBroken(mark: RootMark | undefined): void {
+  if (mark?.root === 'detached') return;
+  const live = nodeOf(context.active());
+  if (live === undefined || live.ending !== undefined) return;
+  runtime.board.hooks.chainBroken?.({ cause: mark === undefined ? 'background' : 'todo', active: live });
+}

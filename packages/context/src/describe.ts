@@ -1,0 +1,70 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { FOREIGN } from './keys';
+import { Flag, type ContextNode, type Layer, type RootMark } from './protocol';
+import { runtime } from './runtime';
+
+/**
+ * The derivation in Go's notation, from the root: `context.Background.WithValue(user, Session).WithCancel`.
+ * Values are shown by type unless they are strings, so that nothing is serialised into a log by accident.
+ */
+export function describe(
+  node: ContextNode | undefined,
+  bottom: ContextNode | RootMark | undefined,
+  layers: Layer,
+): string {
+  const parts: string[] = [];
+  let at = node;
+  let layer: Layer | undefined = layers;
+  let root = bottom;
+  for (;;) {
+    // The values that were put over this node come after it; those of its parent, before.
+    while (layer !== undefined && layer.node === (at ?? root) && layer !== at?.layers) {
+      const part = layerPart(layer);
+      if (part !== undefined) parts.push(part);
+      layer = layer.rest;
+    }
+    if (at === undefined) break;
+    parts.push(nodePart(at));
+    layer = at.layers;
+    root = layer.node;
+    at = at.parent;
+  }
+  const mark = root !== undefined && root.protocol === 0 ? (root as RootMark) : undefined;
+  parts.push(mark?.description ?? foreignName(layers) ?? 'context.Background');
+  return parts.reverse().join('.');
+}
+
+function nodePart(node: ContextNode): string {
+  const own = node.own;
+  if ((node.flags & Flag.WITH_DEADLINE) === 0 || own === undefined) return 'WithCancel';
+  const { clock } = runtime;
+  const left = own.at - clock.now();
+  own.wall ??= clock.wallNow() + left;
+  return `WithDeadline(${new Date(own.wall).toISOString()} [${Math.round(left)}ms])`;
+}
+
+function layerPart(layer: Layer): string | undefined {
+  if (layer.key === undefined || layer.key === FOREIGN) return undefined;
+  return `WithValue(${layer.key.description ?? ''}, ${typeName(layer.value)})`;
+}
+
+function typeName(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (value === null || value === undefined) return '<nil>';
+  if (typeof value !== 'object') return typeof value;
+  try {
+    const { constructor } = value as { constructor?: { name?: unknown } };
+    return typeof constructor?.name === 'string' ? constructor.name : 'Object';
+  } catch {
+    return 'Object';
+  }
+}
+
+/** The class of a foreign context at the bottom, unless it is OpenTelemetry's own. */
+function foreignName(layers: Layer): string | undefined {
+  let layer: Layer | undefined = layers;
+  while (layer?.rest !== undefined) layer = layer.rest;
+  if (layer?.key !== FOREIGN) return undefined;
+  const name = typeName(layer.value as OtelContext);
+  return name === 'BaseContext' ? undefined : name;
+}

@@ -1,0 +1,294 @@
+import { context } from '@opentelemetry/api';
+import { endError, type CanceledError, type DeadlineExceededError, type Reason } from './errors';
+import { currentOperation } from './operation';
+import type { Callback, ContextNode, Ending, Operation, Origin, Outcome } from './protocol';
+import { runtime } from './runtime';
+
+/** One end. Mutable here alone: the fan-out grows while the subtree is marked. */
+class End implements Ending {
+  error: CanceledError | DeadlineExceededError | undefined = undefined;
+  fanout = 0;
+
+  constructor(
+    readonly outcome: Outcome,
+    readonly origin: Origin,
+    readonly node: ContextNode | undefined,
+    readonly at: number,
+    readonly markedAt: number,
+    readonly detectedBy: 'timer' | 'check' | undefined,
+    readonly retired: boolean,
+    readonly cause: unknown,
+  ) {}
+
+  get reason(): Reason | undefined {
+    return this.outcome === 'completed' ? undefined : this.outcome;
+  }
+}
+
+/**
+ * The end that every release of a childless context shares until somebody asks for its error: most contexts
+ * end this way, and none of them should pay for a record.
+ */
+const RELEASED: Ending = new End('completed', 'caller', undefined, NaN, NaN, undefined, false, undefined);
+
+/** The one error of the cancellation that ended this node. */
+export function errorOf(node: ContextNode): CanceledError | DeadlineExceededError {
+  const ending = ownEnding(node);
+  return (ending.error ??= endError(
+    ending.reason ?? 'canceled',
+    ending.cause === undefined ? undefined : { cause: ending.cause },
+  ));
+}
+
+/** The ending of an ended node, apart from the one that releases share. */
+export function ownEnding(node: ContextNode): Ending {
+  const ending = node.ending as Ending;
+  if (ending !== RELEASED) return ending;
+  return (node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
+}
+
+/** Ends the context whose deadline has passed by the clock, if any on the path has. */
+export function expireIfDue(node: ContextNode): void {
+  const due = node.due;
+  if (due === undefined || due.node === undefined) return;
+  const now = runtime.clock.now();
+  if (now >= due.at) expire(due.node, now, 'check');
+}
+
+/** Ends a node because the deadline that it set itself has passed. */
+export function expire(node: ContextNode, now: number, detectedBy: 'timer' | 'check'): void {
+  const due = node.own;
+  if (due === undefined || node.ending !== undefined) return;
+  if (!runtime.enforce) {
+    observe(node, 'deadline_exceeded', 'deadline');
+    return;
+  }
+  finish(node, new End('deadline_exceeded', 'deadline', node, due.at, now, detectedBy, false, due.cause));
+}
+
+/** Ends a node for a reason; the clock first, so that a deadline that has passed wins. */
+export function cancelNode(node: ContextNode, reason: Reason, origin: Origin, cause: unknown): void {
+  if (node.ending !== undefined) return;
+  if (node.due !== undefined) {
+    expireIfDue(node);
+    if (node.ending !== undefined) return;
+  }
+  if (!runtime.enforce) {
+    observe(node, reason, origin);
+    return;
+  }
+  const now = runtime.board.hooks.contextEnded === undefined ? NaN : runtime.clock.now();
+  finish(node, new End(reason, origin, node, now, now, undefined, false, cause));
+}
+
+/** A release: the context ends as by a cancel, but counts as completed unless tracked work still runs under it. */
+export function releaseNode(node: ContextNode): void {
+  if (node.ending !== undefined) return;
+  if (node.due !== undefined) {
+    expireIfDue(node);
+    if (node.ending !== undefined) return;
+  }
+  if (node.firstChild === undefined && node.operations === undefined) {
+    if (node.firstCallback === undefined && node.controller === undefined) releaseLeaf(node);
+    else finish(node, new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
+  } else if (hasOtherWork(node)) {
+    cancelNode(node, 'canceled', 'caller', undefined);
+  } else {
+    finish(node, new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
+  }
+}
+
+/** The most frequent end of all: nobody to tell. */
+function releaseLeaf(node: ContextNode): void {
+  node.ending = RELEASED;
+  leave(node);
+  letGo(node);
+  const { hooks } = runtime.board;
+  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, RELEASED);
+}
+
+/** Whether work is unsettled in the subtree other than the current operation and those it runs in. */
+function hasOtherWork(root: ContextNode): boolean {
+  let own: Set<Operation> | undefined;
+  for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
+    for (let operation = node.operations; operation !== undefined; operation = operation.next) {
+      if (own === undefined) {
+        own = new Set();
+        for (let up = currentOperation(); up !== undefined; up = up.parent) own.add(up);
+      }
+      if (!own.has(operation)) return true;
+    }
+  }
+  return false;
+}
+
+/** The node after this one in pre-order within the subtree of `root`; `undefined` at its end. */
+function after(node: ContextNode, root: ContextNode): ContextNode | undefined {
+  if (node.firstChild !== undefined) return node.firstChild;
+  let at: ContextNode | undefined = node;
+  while (at !== undefined && at !== root) {
+    if (at.next !== undefined) return at.next;
+    at = at.parent;
+  }
+  return undefined;
+}
+
+/** Takes a node out of its parent's list. It keeps its parent for its name. */
+function leave(node: ContextNode): void {
+  const { parent, prev, next } = node;
+  if (parent === undefined) return;
+  if (prev === undefined) {
+    if (parent.firstChild === node) parent.firstChild = next;
+  } else prev.next = next;
+  if (next === undefined) {
+    if (parent.lastChild === node) parent.lastChild = prev;
+  } else next.prev = prev;
+  node.prev = undefined;
+  node.next = undefined;
+}
+
+/** Drops the timer and the foreign listener. */
+function letGo(node: ContextNode): void {
+  const own = node.own;
+  if (own !== undefined && own.node !== undefined) runtime.deadlines?.remove(own);
+  if (node.unlink !== undefined) {
+    const unlink = node.unlink;
+    node.unlink = undefined;
+    unlink();
+  }
+}
+
+/**
+ * Marks the whole subtree, then aborts the signals that were made, then calls the callbacks, each in pre-order
+ * and insertion order. No recursion: a tree may be a million levels deep. No event: propagation is ours.
+ */
+function finish(root: ContextNode, ending: End): void {
+  leave(root);
+  const { hooks } = runtime.board;
+  const everyone = hooks.contextEnded !== undefined;
+  const told: ContextNode[] = [];
+  let signals = 0;
+  let node = root;
+  let reached = 0;
+  for (;;) {
+    node.ending = ending;
+    reached++;
+    letGo(node);
+    if (node.controller !== undefined) {
+      signals++;
+      told.push(node);
+    } else if (everyone || node.firstCallback !== undefined) told.push(node);
+    if (node.firstChild !== undefined) {
+      node = node.firstChild;
+      continue;
+    }
+    while (node !== root && node.next === undefined) {
+      const up = node.parent as ContextNode;
+      node.prev = undefined;
+      up.firstChild = undefined;
+      up.lastChild = undefined;
+      node = up;
+    }
+    if (node === root) break;
+    const next = node.next as ContextNode;
+    node.prev = undefined;
+    node.next = undefined;
+    node = next;
+  }
+  ending.fanout = reached - 1;
+  if (hooks.contextEnded !== undefined) for (const each of told) hooks.contextEnded(each, ending);
+  if (signals > 0) {
+    const error = errorOf(root);
+    for (const each of told) each.controller?.abort(error);
+  }
+  notify(told);
+  if (hooks.cancellationDelivered !== undefined) hooks.cancellationDelivered(ending);
+}
+
+/** Calls the callbacks, each in the OpenTelemetry context that was active when it was registered. */
+function notify(nodes: readonly ContextNode[]): void {
+  let active: unknown;
+  for (const node of nodes) {
+    let callback = node.firstCallback;
+    if (callback === undefined) continue;
+    node.firstCallback = undefined;
+    node.lastCallback = undefined;
+    active ??= context.active();
+    for (; callback !== undefined; callback = callback.next) {
+      // Stopped by a callback that ran before it.
+      if (callback.node === undefined) continue;
+      callback.node = undefined;
+      if (callback.later) callLater(callback);
+      else call(callback, active);
+    }
+  }
+}
+
+function call(callback: Callback, active: unknown): void {
+  try {
+    if (callback.active === active) callback.fn();
+    else context.with(callback.active, callback.fn);
+  } catch (error) {
+    // As a native listener that throws: nobody else is harmed, and it surfaces once.
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+/** Calls a callback in a turn of its own. What it throws, or the promise it returns rejects with, surfaces. */
+export function callLater(callback: Callback): void {
+  queueMicrotask(() => {
+    void context.with(callback.active, callback.fn);
+  });
+}
+
+/**
+ * Ends a context as completed without telling anybody: a request whose response finished. Its signal never
+ * aborts, its deadline is disarmed, and live children go on as roots without the deadline they inherited.
+ */
+export function retireNode(node: ContextNode): void {
+  if (node.ending !== undefined) return;
+  node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, true, undefined);
+  leave(node);
+  letGo(node);
+  node.due = undefined;
+  for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
+    callback.node = undefined;
+  }
+  node.firstCallback = undefined;
+  node.lastCallback = undefined;
+  let child = node.firstChild;
+  node.firstChild = undefined;
+  node.lastChild = undefined;
+  while (child !== undefined) {
+    const next = child.next;
+    child.parent = undefined;
+    child.prev = undefined;
+    child.next = undefined;
+    inheritDeadlines(child);
+    child = next;
+  }
+  const { hooks } = runtime.board;
+  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending);
+}
+
+/** Works out the earliest deadline anew for a subtree that lost the one it inherited. */
+function inheritDeadlines(root: ContextNode): void {
+  for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
+    const inherited = node === root ? undefined : node.parent?.due;
+    const own = node.own;
+    node.due = own !== undefined && (inherited === undefined || own.at < inherited.at) ? own : inherited;
+    if (own !== undefined && node.due === own && own.node === undefined) {
+      own.node = node;
+      runtime.deadlines?.add(own);
+    }
+  }
+}
+
+/** Records a cancellation that observe mode does not carry out; the context is retired instead. */
+function observe(node: ContextNode, reason: Reason, origin: Origin): void {
+  const { hooks } = runtime.board;
+  if (hooks.cancellationObserved !== undefined) hooks.cancellationObserved({ node, reason, origin });
+  retireNode(node);
+}

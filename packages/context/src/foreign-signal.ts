@@ -1,0 +1,52 @@
+import { cancelNode } from './ending';
+import { reasonOf } from './errors';
+import type { ContextNode } from './protocol';
+
+interface Events {
+  addAbortListener?(signal: AbortSignal, listener: () => void): Disposable;
+}
+
+const events = (
+  globalThis as { process?: { getBuiltinModule?: (id: string) => Events | undefined } }
+).process?.getBuiltinModule?.('node:events');
+
+/**
+ * Listens on a signal; returns how to stop. Node's `addAbortListener` also survives a listener of somebody
+ * else's that stops the event.
+ */
+function listen(signal: AbortSignal, listener: () => void): () => void {
+  if (events?.addAbortListener !== undefined) {
+    const listening = events.addAbortListener(signal, listener);
+    return () => listening[Symbol.dispose]();
+  }
+  signal.addEventListener('abort', listener);
+  return () => signal.removeEventListener('abort', listener);
+}
+
+/** Ends a node when a signal aborts. The signal holds one listener while the node lives, none after. */
+export function followSignal(node: ContextNode, signal: AbortSignal): void {
+  if (node.ending !== undefined) return;
+  if (signal.aborted) {
+    endBySignal(node, signal);
+    return;
+  }
+  node.unlink = listen(signal, () => {
+    // Anybody can dispatch an event of this name: only the signal itself tells.
+    if (signal.aborted) endBySignal(node, signal);
+  });
+}
+
+function endBySignal(node: ContextNode, signal: AbortSignal): void {
+  const reason: unknown = signal.reason;
+  cancelNode(node, isTimeout(reason) ? 'deadline_exceeded' : 'canceled', 'signal', reason);
+}
+
+function isTimeout(reason: unknown): boolean {
+  const known = reasonOf(reason);
+  if (known !== undefined) return known === 'deadline_exceeded';
+  try {
+    return (reason as { name?: unknown } | undefined)?.name === 'TimeoutError';
+  } catch {
+    return false;
+  }
+}

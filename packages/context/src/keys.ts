@@ -1,0 +1,13 @@
+import { createContextKey } from '@opentelemetry/api';
+
+/**
+ * The one key under which a context carries its node. `createContextKey` is `Symbol.for`, so every copy of
+ * this package and of the API sees the same key.
+ */
+export const NODE_KEY = createContextKey('@curfew/context.node.v1');
+
+/** The key of the current operation. */
+export const OPERATION_KEY = createContextKey('@curfew/context.operation.v1');
+
+/** The key of the bottom layer that holds a context of somebody else's class. */
+export const FOREIGN = Symbol.for('@curfew/context.foreign.v1');

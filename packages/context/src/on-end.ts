@@ -1,0 +1,52 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { checkContext, checkFunction } from './arguments';
+import { addCallback } from './callback';
+import { nodeOf } from './roots';
+
+/** On a context that never ends, a callback is never called: stopping it succeeds once. */
+function neverCalled(): () => boolean {
+  let stopped = false;
+  return () => {
+    const first = !stopped;
+    stopped = true;
+    return first;
+  };
+}
+
+/**
+ * Calls `fn` once, synchronously, when the context ends: after every AbortSignal of the cancelled subtree has
+ * aborted, in pre-order and in order of registration, in the OpenTelemetry context active now. Returns `stop`,
+ * which tells whether it kept `fn` from being called.
+ *
+ * On a context that has already ended `fn` is called in a later microtask and `stop` returns false. On one that
+ * never ends, or a request that has finished, it is never called. What `fn` throws harms no other listener and
+ * surfaces as an uncaught exception, as with native listeners.
+ *
+ * @example
+ * ```ts
+ * import { background, withCancel, onEnd } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background());
+ * const said: string[] = [];
+ * onEnd(ctx, () => said.push('ended'));
+ * cancel();
+ * said; // => ['ended']
+ * ```
+ */
+export function onEnd(ctx: OtelContext, fn: () => void): () => boolean {
+  checkContext(ctx, 'ctx');
+  checkFunction(fn, 'fn');
+  const node = nodeOf(ctx);
+  return node === undefined ? neverCalled() : addCallback(node, fn, false);
+}
+
+/**
+ * Go's `context.AfterFunc`: calls `fn` in a turn of its own once the context has ended, in the OpenTelemetry
+ * context active now. Returns `stop`, which tells whether it kept `fn` from being called; it does not wait for
+ * a call under way. What `fn` throws becomes an uncaught exception, a promise it rejects an unhandled rejection.
+ */
+export function afterFunc(ctx: OtelContext, fn: () => unknown): () => boolean {
+  checkContext(ctx, 'ctx');
+  checkFunction(fn, 'fn');
+  const node = nodeOf(ctx);
+  return node === undefined ? neverCalled() : addCallback(node, fn, true);
+}

@@ -1,0 +1,70 @@
+import { context, type Context as OtelContext } from '@opentelemetry/api';
+import { OPERATION_KEY } from './keys';
+import type { ContextNode, Operation } from './protocol';
+import { runtime } from './runtime';
+import type { OperationOptions } from './types';
+
+/** The operation whose synchronous part is running: what there is to go by without a ContextManager. */
+let synchronous: Operation | undefined;
+
+/** The operation that the calling code runs in, if any. */
+export function currentOperation(): Operation | undefined {
+  return (context.active().getValue(OPERATION_KEY) as Operation | undefined) ?? synchronous;
+}
+
+class Work implements Operation {
+  settled = false;
+  slot = -1;
+  prev: Operation | undefined = undefined;
+  next: Operation | undefined;
+
+  constructor(
+    readonly node: ContextNode,
+    readonly parent: Operation | undefined,
+    readonly name: string | undefined,
+    readonly kind: string,
+  ) {
+    this.next = node.operations;
+    if (this.next !== undefined) this.next.prev = this;
+    node.operations = this;
+  }
+
+  settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    const { node, prev, next } = this;
+    if (prev === undefined) node.operations = next;
+    else prev.next = next;
+    if (next !== undefined) next.prev = prev;
+    this.prev = undefined;
+    this.next = undefined;
+    const { hooks } = runtime.board;
+    if (hooks.operationSettled !== undefined) hooks.operationSettled(this);
+  }
+}
+
+/** Starts an operation under a node. Whoever starts one settles it. */
+export function begin(node: ContextNode, options: OperationOptions | undefined): Operation {
+  const operation = new Work(node, currentOperation(), options?.name, options?.kind ?? 'internal');
+  const { hooks } = runtime.board;
+  if (hooks.operationBegun !== undefined) hooks.operationBegun(operation);
+  return operation;
+}
+
+/** Calls `fn` with `ctx` active and `operation` current. */
+export function inside<C extends OtelContext, T>(ctx: C, operation: Operation, fn: (ctx: C) => T): T {
+  const outer = synchronous;
+  synchronous = operation;
+  try {
+    return context.with(ctx, fn as (ctx: unknown) => T, undefined, ctx);
+  } finally {
+    synchronous = outer;
+  }
+}
+
+/** Whether a value is a promise of this or another realm: told by its tag, since `instanceof` fails across realms. */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return (
+    typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Promise]'
+  );
+}

@@ -1,0 +1,36 @@
+import { systemClock, type Clock } from './clock';
+import { createHookBoard, type HookBoard } from './hooks';
+import type { Due } from './protocol';
+
+/** One timer structure serves every deadline of the process. */
+export interface Deadlines {
+  add(due: Due): void;
+  remove(due: Due): void;
+  /** Takes the timers over to the clock now in force. */
+  rearm(): void;
+  disarm(): void;
+  /** Live deadlines, for tests and telemetry. */
+  readonly size: number;
+  /** Whether a timer is armed, for tests. */
+  readonly armed: boolean;
+}
+
+/** What all installed copies of one protocol share. */
+export interface Runtime {
+  readonly board: HookBoard;
+  clock: Clock;
+  /** `false`: cancellations are recorded and not carried out. */
+  enforce: boolean;
+  /** Made by the first copy that sets a deadline. */
+  deadlines: Deadlines | undefined;
+}
+
+const SLOT = Symbol.for('@curfew/context.runtime.v1');
+
+function shared(): Runtime {
+  const slots = globalThis as { [SLOT]?: Runtime };
+  return (slots[SLOT] ??= { board: createHookBoard(), clock: systemClock, enforce: true, deadlines: undefined });
+}
+
+/** The state shared by every copy of this package in the process. */
+export const runtime: Runtime = shared();

@@ -1,0 +1,108 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { checkDuration, checkFunction, checkInstant, checkOptions, checkSignal, isContext, wrongType } from './arguments';
+import { addCallback } from './callback';
+import { derive, deriveUntil } from './derive';
+import { errorOf, expireIfDue, releaseNode } from './ending';
+import { followSignal } from './foreign-signal';
+import { OPERATION_KEY } from './keys';
+import type { TreeNode } from './node';
+import { begin, inside } from './operation';
+import { active } from './roots';
+import { runtime } from './runtime';
+import type { CancelContext, DeriveOptions } from './types';
+
+/** What ends a scope beside its parent, and how it is named. */
+export interface ScopeOptions extends DeriveOptions {
+  /** Milliseconds. With `deadline` as well, the earlier one counts. */
+  readonly timeout?: number;
+  /** A Date or epoch milliseconds. */
+  readonly deadline?: Date | number;
+  /** A signal that ends the scope too. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Derives a context, makes it active, runs `fn` with it and releases it: the everyday form. The promise settles
+ * as `fn` does, but rejects as soon as the context ends, with its error; `fn` itself goes on until it notices,
+ * and is seen in telemetry as work in flight, then as an orphan. A scope whose deadline has passed by the clock
+ * when `fn` settles rejects with it.
+ *
+ * @param parent `active()` unless given.
+ * @returns A promise; bad arguments throw at once, as TypeError or RangeError.
+ * @example
+ * ```ts
+ * import { scope } from '@curfew/context';
+ * await scope({ timeout: 300, name: 'price' }, async (ctx) => {
+ *   ctx.throwIfDone();
+ *   return 42;
+ * }); // => 42
+ * ```
+ */
+export function scope<T>(options: ScopeOptions, fn: (ctx: CancelContext) => T | PromiseLike<T>): Promise<T>;
+export function scope<T>(
+  parent: OtelContext,
+  options: ScopeOptions,
+  fn: (ctx: CancelContext) => T | PromiseLike<T>,
+): Promise<T>;
+export function scope<T>(
+  first: OtelContext | ScopeOptions,
+  second: ScopeOptions | ((ctx: CancelContext) => T | PromiseLike<T>),
+  third?: (ctx: CancelContext) => T | PromiseLike<T>,
+): Promise<T> {
+  const short = typeof second === 'function';
+  const options = (short ? first : second) as ScopeOptions;
+  const fn = short ? second : third;
+  if (short && isContext(first)) throw wrongType('options', 'an options object before fn', first);
+  checkOptions(options, 'options');
+  if (options === undefined) throw wrongType('options', 'an options object', options);
+  checkFunction(fn, 'fn');
+  const node = open(short ? active() : (first as OtelContext), options);
+  return carryOut(node, options, fn as (ctx: CancelContext) => T | PromiseLike<T>);
+}
+
+function open(parent: OtelContext, options: ScopeOptions): TreeNode {
+  const { timeout, deadline, signal } = options;
+  if (signal !== undefined) checkSignal(signal, 'options.signal');
+  if (timeout !== undefined) checkDuration(timeout, 'options.timeout');
+  let wall = deadline === undefined ? undefined : checkInstant(deadline, 'options.deadline');
+  let ms = wall === undefined ? Infinity : wall - runtime.clock.wallNow();
+  if (timeout !== undefined && timeout < ms) {
+    ms = timeout;
+    wall = undefined;
+  }
+  const node = ms === Infinity ? derive(parent, options) : deriveUntil(parent, ms, wall, options);
+  if (signal !== undefined) followSignal(node, signal);
+  return node;
+}
+
+function carryOut<T>(
+  node: TreeNode,
+  options: ScopeOptions,
+  fn: (ctx: CancelContext) => T | PromiseLike<T>,
+): Promise<T> {
+  if (node.ending !== undefined && !node.ending.retired) return Promise.reject(errorOf(node));
+  const operation = begin(node, options);
+  return new Promise<T>((resolve, reject) => {
+    const stop = addCallback(node, () => reject(errorOf(node)), false);
+    const close = (settle: () => void) => {
+      operation.settle();
+      // The clock decides: where the deadline has passed, the callback above rejects before `settle` is heard.
+      if (node.ending === undefined) expireIfDue(node);
+      settle();
+      stop();
+      releaseNode(node);
+    };
+    const ctx = node.setValue(OPERATION_KEY, operation) as CancelContext;
+    let result: T | PromiseLike<T>;
+    try {
+      result = inside(ctx, operation, fn);
+    } catch (error) {
+      close(() => reject(error));
+      return;
+    }
+    Promise.resolve(result).then(
+      (value) => close(() => resolve(value)),
+      (error: unknown) => close(() => reject(error)),
+    );
+  });
+}

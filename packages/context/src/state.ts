@@ -1,0 +1,57 @@
+import type { CanceledError, DeadlineExceededError } from './errors';
+import { errorOf, expireIfDue } from './ending';
+import type { ContextNode } from './protocol';
+import { runtime } from './runtime';
+
+// What a context answers about its node. Each answer compares the clock first, so that a blocked event loop
+// cannot hide a deadline that has passed.
+
+export function errOf(node: ContextNode): CanceledError | DeadlineExceededError | undefined {
+  if (node.ending === undefined) {
+    if (node.due === undefined) return undefined;
+    expireIfDue(node);
+  }
+  const ending = node.ending;
+  return ending === undefined || ending.retired ? undefined : errorOf(node);
+}
+
+export function causeOf(node: ContextNode): unknown {
+  const error = errOf(node);
+  return error === undefined ? undefined : (node.ending?.cause ?? error);
+}
+
+export function deadlineOf(node: ContextNode): Date | undefined {
+  const due = node.due;
+  if (due === undefined) return undefined;
+  const { clock } = runtime;
+  due.wall ??= clock.wallNow() + (due.at - clock.now());
+  return new Date(due.wall);
+}
+
+export function remainingOf(node: ContextNode): number {
+  const due = node.due;
+  if (due === undefined) return Infinity;
+  if (node.ending === undefined) expireIfDue(node);
+  return Math.max(0, due.at - runtime.clock.now());
+}
+
+interface Events {
+  setMaxListeners(count: number, target: EventTarget): void;
+}
+
+/** Node's event module where there is one: eleven listeners on our own signal are no leak to warn of. */
+const events = (
+  globalThis as { process?: { getBuiltinModule?: (id: string) => Events | undefined } }
+).process?.getBuiltinModule?.('node:events');
+
+export function signalOf(node: ContextNode): AbortSignal {
+  let controller = node.controller;
+  if (controller === undefined) {
+    controller = node.controller = new AbortController();
+    events?.setMaxListeners(0, controller.signal);
+  }
+  const error = errOf(node);
+  // A node that was marked while it had no controller, or whose listeners have not been told yet.
+  if (error !== undefined && !controller.signal.aborted) controller.abort(error);
+  return controller.signal;
+}

@@ -1,0 +1,105 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { describe } from './describe';
+import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './state';
+import type { CanceledError, DeadlineExceededError } from './errors';
+import { FOREIGN, NODE_KEY } from './keys';
+import { beneath, lookup } from './layers';
+import type { ContextNode, Layer, RootMark } from './protocol';
+import type { Context } from './types';
+
+/** A context that adds one value to another, or that shows a foreign one with Curfew's methods. */
+export class View implements Context, Layer {
+  readonly depth: number;
+
+  constructor(
+    readonly node: ContextNode | RootMark | undefined,
+    readonly key: symbol | undefined,
+    readonly value: unknown,
+    readonly rest: Layer | undefined,
+  ) {
+    this.depth = rest === undefined ? 1 : rest.depth + 1;
+  }
+
+  get layers(): Layer {
+    return this;
+  }
+
+  getValue(key: symbol): unknown {
+    return key === NODE_KEY ? this.node : lookup(this, key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return put(this.node, this, key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return put(this.node, this, key, undefined);
+  }
+
+  get signal(): AbortSignal | undefined {
+    const node = live(this.node);
+    return node && signalOf(node);
+  }
+
+  err(): CanceledError | DeadlineExceededError | undefined {
+    const node = live(this.node);
+    return node && errOf(node);
+  }
+
+  cause(): unknown {
+    const node = live(this.node);
+    return node && causeOf(node);
+  }
+
+  deadline(): Date | undefined {
+    const node = live(this.node);
+    return node && deadlineOf(node);
+  }
+
+  remaining(): number {
+    const node = live(this.node);
+    return node === undefined ? Infinity : remainingOf(node);
+  }
+
+  throwIfDone(): void {
+    const error = this.err();
+    if (error !== undefined) throw error;
+  }
+
+  toString(): string {
+    return describe(live(this.node), this.node, this);
+  }
+}
+
+/** The node, if it is one and not the mark of a root. */
+function live(node: ContextNode | RootMark | undefined): ContextNode | undefined {
+  return node !== undefined && node.protocol !== 0 ? (node as ContextNode) : undefined;
+}
+
+/** Puts a value over layers. Setting our own key replaces the node, as a library that copies contexts does. */
+export function put(
+  node: ContextNode | RootMark | undefined,
+  layers: Layer,
+  key: symbol,
+  value: unknown,
+): Context {
+  if (key === NODE_KEY) {
+    return new View(value as ContextNode | undefined, layers.key, layers.value, layers.rest);
+  }
+  return new View(
+    node,
+    key,
+    value,
+    beneath(layers, key, (k, v, rest, from) => new View(from.node, k, v, rest)),
+  );
+}
+
+/** A view of a context of somebody else's class. */
+export function wrap(ctx: OtelContext): View {
+  return new View(ctx.getValue(NODE_KEY) as ContextNode | RootMark | undefined, FOREIGN, ctx, undefined);
+}
+
+/** The layers of any context: its own if it is one of ours or of another copy's, else a view of it. */
+export function layersOf(ctx: OtelContext): Layer {
+  return (ctx as { layers?: Layer }).layers ?? wrap(ctx);
+}
