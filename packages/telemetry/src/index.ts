@@ -1,0 +1,20 @@
+export {
+  ATTRIBUTES,
+  EVENTS,
+  INSTRUMENTS,
+  OTHER,
+  prometheusLabel,
+  prometheusName,
+  SPAN_ATTRIBUTES,
+  SPANS,
+  UNNAMED,
+  withUnit,
+  type AttributeKey,
+  type Domain,
+  type Instrument,
+  type InstrumentId,
+} from './registry';
+export type { Family, HistogramPoint, NumberPoint, Snapshot } from './collect';
+export { install, type Telemetry, type TelemetryOptions } from './install';
+export type { CurfewSpanProcessor } from './processor';
+export type { CurfewMetricProducer, ProducerOptions } from './producer';

@@ -1,0 +1,91 @@
+import { clock, hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
+import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
+import type { MarkableSpan } from './marking';
+import type { OpenSpans } from './open-spans';
+import type { OwnSpans } from './own-spans';
+import type { Store } from './store';
+import type { Running, Work } from './work';
+
+/** What both lines of the SDK ask of a span processor, in the API's types alone. */
+export interface CurfewSpanProcessor {
+  onStart(span: MarkableSpan, parentContext: OtelContext): void;
+  onEnd(span: object): void;
+  forceFlush(): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+export interface ProcessorParts {
+  readonly store: Store;
+  readonly work: Work;
+  readonly spans: OpenSpans;
+  readonly own: OwnSpans;
+  /** Called with what was thrown: a processor's exception would reach the application. */
+  onError(error: unknown): void;
+}
+
+/**
+ * Sees every span whose parent context carries a node as an operation, whatever instrumentation made it: a
+ * service that is already instrumented is observed without a change.
+ */
+export function createProcessor({ store, work, spans, own, onError }: ProcessorParts): CurfewSpanProcessor {
+  const running = new WeakMap<object, Running>();
+  let active = true;
+
+  function started(span: MarkableSpan, parentContext: OtelContext): void {
+    const node = nodeOf(parentContext);
+    if (node === undefined) {
+      tellBrokenChain(span, parentContext);
+      return;
+    }
+    const kind = SpanKind[span.kind ?? SpanKind.INTERNAL]?.toLowerCase();
+    const found = work.begin(store.kinds.index(kind), {
+      name: undefined,
+      span,
+      spanContext: span.spanContext(),
+    });
+    running.set(span, found);
+    if (node.ending !== undefined) work.contextEnded(found, node, node.ending, clock().now());
+    else if (node.slot >= 0) spans.add(node.slot, found);
+  }
+
+  return {
+    onStart(span, parentContext) {
+      if (!active || own.starting) return;
+      try {
+        started(span, parentContext);
+      } catch (error) {
+        onError(error);
+      }
+    },
+    onEnd(span) {
+      const found = running.get(span);
+      if (found === undefined) return;
+      running.delete(span);
+      try {
+        spans.remove(found);
+        work.settle(found);
+      } catch (error) {
+        onError(error);
+      }
+    },
+    forceFlush: () => Promise.resolve(),
+    shutdown() {
+      active = false;
+      return Promise.resolve();
+    },
+  };
+}
+
+/**
+ * A span started from a root although a live context was active. Servers and consumers start from what the wire
+ * brought, and work that was detached on purpose is no mistake.
+ */
+function tellBrokenChain(span: MarkableSpan, parentContext: OtelContext): void {
+  if (hooks.chainBroken === undefined) return;
+  if (span.kind === SpanKind.SERVER || span.kind === SpanKind.CONSUMER) return;
+  if (trace.getSpanContext(parentContext) !== undefined) return;
+  const mark = parentContext.getValue(NODE_KEY) as RootMark | undefined;
+  if (mark?.root === 'detached') return;
+  const live = nodeOf(context.active());
+  if (live !== undefined && live.ending === undefined) hooks.chainBroken({ cause: 'root_span', active: live });
+}

@@ -1,0 +1,205 @@
+import type { ContextNode, Ending } from '@curfew/context/spi';
+import { clock } from '@curfew/context/spi';
+import type { SpanContext } from '@opentelemetry/api';
+import { REASON, REASONS } from './cells';
+import type { MarkableSpan } from './marking';
+import { add, type Store } from './store';
+
+/** An operation or a span under a context, from its start until it settles. */
+export interface Running {
+  readonly kind: number;
+  readonly name: string | undefined;
+  /** The span itself, where the work is one. */
+  readonly span: MarkableSpan | undefined;
+  /** What the orphan's span is a child of: the work's own span, or the one active when it began. */
+  readonly spanContext: SpanContext | undefined;
+  /** Monotonic ms at which its context ended for a reason; NaN while it has not. */
+  endedAt: number;
+  reason: number;
+  orphan: boolean;
+  reported: boolean;
+  /** The node that ended, for the parent of the orphan's span. Set at the end, dropped when it settles. */
+  node: ContextNode | undefined;
+  /** Neighbours among the work whose context has ended, by `endedAt`. */
+  prev: Running | undefined;
+  next: Running | undefined;
+  /** Neighbours among the open spans of one context. */
+  older: Running | undefined;
+  newer: Running | undefined;
+  /** The slot of that context in the live list, or -1. */
+  context: number;
+}
+
+/** What is known of a piece of work when it begins. */
+export type WorkOrigin = Pick<Running, 'name' | 'span' | 'spanContext'>;
+
+export interface WorkOptions {
+  /** Milliseconds. */
+  readonly orphanGrace: number;
+  /** Milliseconds. */
+  readonly orphanReportAfter: number;
+  /** An orphan settled at `now`. */
+  onOrphanSettled(work: Running, now: number): void;
+  /** An orphan has been running for `orphanReportAfter`. */
+  onOrphanReport(work: Running, now: number): void;
+}
+
+/** Operations: in flight, settling, orphaned. */
+export interface Work {
+  begin(kind: number, origin: WorkOrigin): Running;
+  settle(work: Running): void;
+  /** Its context ended for a reason: from here on it settles, or becomes an orphan. */
+  contextEnded(work: Running, node: ContextNode, ending: Ending, at: number): void;
+  /** Brings orphans up to date with the clock, before figures are read. */
+  catchUp(now: number): void;
+  /** Seconds that the orphans of a cell which still run have wasted so far. */
+  runningOrphanTime(cell: number, now: number): number;
+  stop(): void;
+}
+
+export function createWork(store: Store, options: WorkOptions): Work {
+  const { operations, orphans, orphansActive, orphanTime } = store.numbers;
+  const { settle: settleDuration } = store.histograms;
+  /** For each cell of running orphans, the sum of the instants at which their contexts ended, in ms. */
+  const endSums = new Float64Array(orphansActive.values.length);
+  let first: Running | undefined;
+  let last: Running | undefined;
+  /** The first in the list that is not yet an orphan: everything before it is one. */
+  let waiting: Running | undefined;
+  let timer: unknown;
+  let timerAt = Infinity;
+
+  const cellOf = (work: Running) => work.kind * REASONS + work.reason;
+
+  function insert(work: Running): void {
+    let after = last;
+    while (after !== undefined && after.endedAt > work.endedAt) after = after.prev;
+    work.prev = after;
+    work.next = after === undefined ? first : after.next;
+    if (work.prev === undefined) first = work;
+    else work.prev.next = work;
+    if (work.next === undefined) last = work;
+    else work.next.prev = work;
+    if (work.next === waiting) waiting = work;
+  }
+
+  function remove(work: Running): void {
+    if (waiting === work) waiting = work.next;
+    if (work.prev === undefined) first = work.next;
+    else work.prev.next = work.next;
+    if (work.next === undefined) last = work.prev;
+    else work.next.prev = work.prev;
+    work.prev = undefined;
+    work.next = undefined;
+  }
+
+  function becomeOrphan(work: Running): void {
+    work.orphan = true;
+    const cell = cellOf(work);
+    add(orphans, cell, 1);
+    add(orphansActive, cell, 1);
+    endSums[cell] = (endSums[cell] as number) + work.endedAt;
+  }
+
+  function catchUp(now: number): void {
+    while (waiting !== undefined && now - waiting.endedAt >= options.orphanGrace) {
+      becomeOrphan(waiting);
+      waiting = waiting.next;
+    }
+    for (let work = first; work !== waiting && work !== undefined; work = work.next) {
+      if (now - work.endedAt < options.orphanReportAfter) break;
+      if (work.reported) continue;
+      work.reported = true;
+      options.onOrphanReport(work, now);
+    }
+  }
+
+  /** The next instant at which something has to be noticed. */
+  function nextInstant(): number {
+    let at = waiting === undefined ? Infinity : waiting.endedAt + options.orphanGrace;
+    for (let work = first; work !== waiting && work !== undefined; work = work.next) {
+      if (work.reported) continue;
+      at = Math.min(at, work.endedAt + options.orphanReportAfter);
+      break;
+    }
+    return at;
+  }
+
+  function arm(): void {
+    const at = nextInstant();
+    if (at === timerAt) return;
+    disarm();
+    if (at === Infinity) return;
+    timerAt = at;
+    const delay = Math.min(2 ** 31 - 1, Math.max(1, Math.ceil(at - clock().now())));
+    timer = clock().setTimer(fire, delay, false);
+  }
+
+  function disarm(): void {
+    if (timer !== undefined) clock().clearTimer(timer);
+    timer = undefined;
+    timerAt = Infinity;
+  }
+
+  function fire(): void {
+    timer = undefined;
+    timerAt = Infinity;
+    catchUp(clock().now());
+    arm();
+  }
+
+  return {
+    begin(kind, { name, span, spanContext }) {
+      add(operations, kind, 1);
+      return {
+        kind,
+        name,
+        span,
+        spanContext,
+        endedAt: NaN,
+        reason: 0,
+        orphan: false,
+        reported: false,
+        node: undefined,
+        prev: undefined,
+        next: undefined,
+        older: undefined,
+        newer: undefined,
+        context: -1,
+      };
+    },
+    settle(work) {
+      add(operations, work.kind, -1);
+      if (Number.isNaN(work.endedAt)) return;
+      const now = clock().now();
+      const cell = cellOf(work);
+      const took = Math.max(0, now - work.endedAt);
+      settleDuration.record(work.reason * store.kinds.size + work.kind, took / 1000);
+      // A blocked loop may have kept the timer from telling.
+      if (!work.orphan && took >= options.orphanGrace) becomeOrphan(work);
+      remove(work);
+      if (work.orphan) {
+        add(orphansActive, cell, -1);
+        endSums[cell] = (endSums[cell] as number) - work.endedAt;
+        add(orphanTime, cell, took / 1000);
+        options.onOrphanSettled(work, now);
+      }
+      work.node = undefined;
+      if (first === undefined) disarm();
+    },
+    contextEnded(work, node, ending, at) {
+      if (!Number.isNaN(work.endedAt) || ending.reason === undefined) return;
+      work.endedAt = at;
+      work.reason = REASON[ending.reason];
+      work.node = node;
+      insert(work);
+      arm();
+    },
+    catchUp,
+    runningOrphanTime(cell, now) {
+      const running = orphansActive.values[cell] as number;
+      return running === 0 ? 0 : Math.max(0, (running * now - (endSums[cell] as number)) / 1000);
+    },
+    stop: disarm,
+  };
+}
