@@ -16,12 +16,26 @@ interface UnrefTimer {
   unref?(): unknown;
 }
 
+type Snapshot = <T>(fn: () => T) => T;
+interface AsyncHooks {
+  readonly AsyncLocalStorage?: { snapshot?(): Snapshot };
+}
+
+/**
+ * Timers are armed as if by this module's loader: the one timer serves the deadlines of all requests, and must
+ * neither carry the AsyncLocalStorage of the one that happened to arm it to the others, nor keep it alive.
+ */
+const detached: Snapshot =
+  (globalThis as { process?: { getBuiltinModule?: (id: string) => AsyncHooks | undefined } }).process
+    ?.getBuiltinModule?.('node:async_hooks')
+    ?.AsyncLocalStorage?.snapshot?.() ?? ((fn) => fn());
+
 /** The real clock. It reads the globals at each call, so that fake timers in tests are seen. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNow: () => Date.now(),
   setTimer(fn, delay, ref) {
-    const timer: unknown = setTimeout(fn, delay);
+    const timer: unknown = detached(() => setTimeout(fn, delay));
     // A browser's timer is a number and keeps nothing alive.
     if (!ref && typeof timer === 'object' && timer !== null) (timer as UnrefTimer).unref?.();
     return timer;

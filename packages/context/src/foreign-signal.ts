@@ -19,7 +19,7 @@ function listen(signal: AbortSignal, listener: () => void): () => void {
     const listening = events.addAbortListener(signal, listener);
     return () => listening[Symbol.dispose]();
   }
-  signal.addEventListener('abort', listener);
+  signal.addEventListener('abort', listener, { once: true });
   return () => signal.removeEventListener('abort', listener);
 }
 
@@ -30,10 +30,12 @@ export function followSignal(node: ContextNode, signal: AbortSignal): void {
     endBySignal(node, signal);
     return;
   }
-  node.unlink = listen(signal, () => {
-    // Anybody can dispatch an event of this name: only the signal itself tells.
+  const heard = () => {
+    // Anybody can dispatch an event of this name: only the signal itself tells. A forged one has used the listener up.
     if (signal.aborted) endBySignal(node, signal);
-  });
+    else node.unlink = listen(signal, heard);
+  };
+  node.unlink = listen(signal, heard);
 }
 
 function endBySignal(node: ContextNode, signal: AbortSignal): void {

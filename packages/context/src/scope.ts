@@ -49,7 +49,7 @@ export function scope<T>(
   second: ScopeOptions | ((ctx: CancelContext) => T | PromiseLike<T>),
   third?: (ctx: CancelContext) => T | PromiseLike<T>,
 ): Promise<T> {
-  const short = typeof second === 'function';
+  const short = typeof second === 'function' || (third === undefined && !isContext(first));
   const options = (short ? first : second) as ScopeOptions;
   const fn = short ? second : third;
   if (short && isContext(first)) throw wrongType('options', 'an options object before fn', first);

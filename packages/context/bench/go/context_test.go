@@ -1,0 +1,183 @@
+// Go's own context on the rows of the table, for `go test -bench .`.
+package bench
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+)
+
+type key int
+
+var (
+	sinkContext context.Context
+	sinkError   error
+	sinkValue   any
+	sinkCancel  context.CancelFunc
+)
+
+func BenchmarkDeriveCancel(b *testing.B) {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for i := 0; i < b.N; i++ {
+		ctx, cancel := context.WithCancel(parent)
+		sinkContext, sinkCancel = ctx, cancel
+		cancel()
+	}
+}
+
+func BenchmarkDeriveCancelSiblings(b *testing.B) {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	kept := make([]context.CancelFunc, 10_000)
+	for i := range kept {
+		_, kept[i] = context.WithCancel(parent)
+	}
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		ctx, cancel := context.WithCancel(parent)
+		sinkContext, sinkCancel = ctx, cancel
+		cancel()
+	}
+	runtime.KeepAlive(kept)
+}
+
+func BenchmarkDeriveTimeout(b *testing.B) {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for i := 0; i < b.N; i++ {
+		ctx, cancel := context.WithTimeout(parent, time.Minute)
+		sinkContext, sinkCancel = ctx, cancel
+		cancel()
+	}
+}
+
+// each reports the time of `act` alone, divided by how many things it acted on.
+func each(b *testing.B, count int, prepare func() (act func())) {
+	var spent time.Duration
+	for i := 0; i < b.N; i++ {
+		act := prepare()
+		from := time.Now()
+		act()
+		spent += time.Since(from)
+	}
+	b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N)/float64(count), "ns/each")
+}
+
+type listener struct {
+	context.Context
+	cancel context.CancelFunc
+}
+
+// A child that is told in its turn, without a goroutine each: Go's nearest to a synchronous callback.
+func BenchmarkCancelWide(b *testing.B) {
+	const width = 10_000
+	each(b, width, func() func() {
+		parent, cancel := context.WithCancel(context.Background())
+		kept := make([]listener, width)
+		for i := range kept {
+			kept[i].Context, kept[i].cancel = context.WithCancel(parent)
+			kept[i].Context.Done()
+		}
+		sinkValue = kept
+		return cancel
+	})
+}
+
+func deep(b *testing.B, depth int) {
+	each(b, depth, func() func() {
+		top, cancel := context.WithCancel(context.Background())
+		ctx := top
+		for i := 0; i < depth; i++ {
+			ctx, sinkCancel = context.WithCancel(ctx)
+		}
+		sinkContext = ctx
+		return cancel
+	})
+}
+
+func BenchmarkCancelDeep1000(b *testing.B)  { deep(b, 1000) }
+func BenchmarkCancelDeep10000(b *testing.B) { deep(b, 10_000) }
+
+func BenchmarkErr(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for i := 0; i < b.N; i++ {
+		sinkError = ctx.Err()
+	}
+}
+
+func BenchmarkErrDeadline(b *testing.B) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	for i := 0; i < b.N; i++ {
+		sinkError = ctx.Err()
+	}
+}
+
+func BenchmarkWithValue(b *testing.B) {
+	parent, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for i := 0; i < b.N; i++ {
+		sinkContext = context.WithValue(parent, key(0), i)
+	}
+}
+
+func BenchmarkDeepValue(b *testing.B) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for i := key(0); i < 10; i++ {
+		ctx = context.WithValue(ctx, i, i)
+	}
+	for i := 0; i < b.N; i++ {
+		sinkValue = ctx.Value(key(0))
+	}
+}
+
+func BenchmarkBytesChild(b *testing.B) {
+	const count = 100_000
+	var before, after runtime.MemStats
+	var total float64
+	for i := 0; i < b.N; i++ {
+		parent, cancel := context.WithCancel(context.Background())
+		kept := make([]context.Context, count)
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for j := range kept {
+			kept[j], sinkCancel = context.WithCancel(parent)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		total += float64(after.HeapAlloc-before.HeapAlloc) / count
+		runtime.KeepAlive(kept)
+		cancel()
+	}
+	b.ReportMetric(total/float64(b.N), "bytes/each")
+}
+
+func deadlines(b *testing.B, create bool) {
+	const count = 100_000
+	var spent time.Duration
+	for i := 0; i < b.N; i++ {
+		cancels := make([]context.CancelFunc, count)
+		from := time.Now()
+		for j := range cancels {
+			_, cancels[j] = context.WithTimeout(context.Background(), time.Hour+time.Duration(j)*time.Millisecond)
+		}
+		if create {
+			spent += time.Since(from)
+		}
+		from = time.Now()
+		for _, cancel := range cancels {
+			cancel()
+		}
+		if !create {
+			spent += time.Since(from)
+		}
+	}
+	b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N)/count, "ns/each")
+}
+
+func BenchmarkDeadlineCreate(b *testing.B) { deadlines(b, true) }
+func BenchmarkDeadlineClear(b *testing.B)  { deadlines(b, false) }

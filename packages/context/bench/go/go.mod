@@ -1,0 +1,3 @@
+module curfew/bench
+
+go 1.22

@@ -1,0 +1,164 @@
+import { background, isDeadlineExceeded, onEnd, withCancel, withDeadline, withTimeout } from '@curfew/context';
+import { deadlineStatus, nodeOf, subscribe, type Ending } from '@curfew/context/spi';
+import { spawnSync } from 'node:child_process';
+import { useManualClock, type ManualClock } from '../../../test/manual-clock';
+
+let clock: ManualClock;
+let restore: () => void;
+beforeEach(() => ({ clock, restore } = useManualClock()));
+afterEach(() => restore());
+
+const microtask = () => Promise.resolve();
+
+test('a blocked event loop cannot hide a passed deadline: err, derive and cancel compare the clock first', () => {
+  for (const look of ['err', 'derive', 'cancel', 'signal'] as const) {
+    const [ctx, cancel] = withTimeout(background(), 50);
+    clock.block(60);
+    if (look === 'derive') expect(withCancel(ctx)[0].err()).toBe(ctx.err());
+    if (look === 'cancel') cancel(new Error('too late'));
+    if (look === 'signal') expect(ctx.signal.aborted).toBe(true);
+    expect(ctx.err()?.message).toBe('context deadline exceeded');
+    expect(ctx.signal.aborted).toBe(true);
+  }
+});
+
+test('err is never defined while the signal is not aborted', () => {
+  const [ctx] = withTimeout(background(), 50);
+  const { signal } = ctx;
+  clock.block(60);
+  expect(signal.aborted).toBe(false);
+  expect(ctx.err()).toBeDefined();
+  expect(signal.aborted).toBe(true);
+});
+
+test('a timer that fires early is armed again for the rest', () => {
+  const [ctx] = withTimeout(background(), 10.4);
+  const [timer] = clock.timers;
+  clock.block(9.9);
+  clock.clearTimer(timer);
+  timer?.fn();
+  expect(ctx.signal.aborted).toBe(false);
+  clock.advance(1);
+  expect(ctx.signal.aborted).toBe(true);
+});
+
+test('thirty days are armed in steps that a timer can take', () => {
+  const month = 30 * 24 * 3600 * 1000;
+  const [ctx] = withTimeout(background(), month);
+  expect(clock.timers.map(({ at }) => at - clock.now())).toEqual([2 ** 31 - 1]);
+  clock.advance(month - 1);
+  expect(ctx.err()).toBeUndefined();
+  clock.advance(1);
+  expect(isDeadlineExceeded(ctx.err())).toBe(true);
+});
+
+test('the lateness of a deadline is told: by the timer, or by whoever looked first', () => {
+  const ends: Ending[] = [];
+  const stop = subscribe({ contextEnded: (_, ending) => void ends.push(ending) });
+  withTimeout(background(), 50);
+  clock.advance(50);
+  const [late] = withTimeout(background(), 50);
+  clock.block(130);
+  late.err();
+  stop();
+  expect(ends.map(({ detectedBy, at, markedAt }) => [detectedBy, markedAt - at])).toEqual([
+    ['timer', 0],
+    ['check', 80],
+  ]);
+});
+
+test('one timer serves all deadlines, is moved for an earlier one, and is cleared in the turn in which the last ends', async () => {
+  const pairs = [50, 40, 60, 30].map((ms) => withTimeout(background(), ms));
+  expect(clock.timers.map(({ at, ref }) => [at - clock.now(), ref])).toEqual([[30, false]]);
+  for (const [, cancel] of pairs) cancel();
+  expect(deadlineStatus().live).toBe(0);
+  await microtask();
+  expect(clock.timers).toHaveLength(0);
+});
+
+test('a hundred thousand released deadlines leave nothing behind while one stays', () => {
+  const [keeper, cancel] = withTimeout(background(), 1e6);
+  for (let index = 0; index < 100_000; index++) withTimeout(background(), 1000 + index)[1]();
+  expect(deadlineStatus().live).toBe(1);
+  clock.advance(200_000);
+  expect(keeper.err()).toBeUndefined();
+  cancel();
+});
+
+test('deadlines fire in order of time, equal ones in order of making', () => {
+  const said: number[] = [];
+  [30, 10, 20, 10].forEach((ms, index) => onEnd(withTimeout(background(), ms)[0], () => said.push(index)));
+  clock.advance(30);
+  expect(said).toEqual([1, 3, 2, 0]);
+});
+
+test("a parent's earlier or equal deadline covers the child's: no second deadline, and the child's cause is dropped", () => {
+  const [parent] = withTimeout(background(), 50, { cause: 'parent' });
+  const [child] = withTimeout(parent, 50, { cause: 'child' });
+  expect(deadlineStatus().live).toBe(1);
+  expect(child.toString()).toMatch(/WithCancel$/);
+  clock.advance(50);
+  expect([parent.cause(), child.cause()]).toEqual(['parent', 'parent']);
+});
+
+test('zero and negative have passed at construction; Infinity is no deadline', () => {
+  expect(isDeadlineExceeded(withTimeout(background(), 0)[0].err())).toBe(true);
+  expect(isDeadlineExceeded(withTimeout(background(), -5)[0].err())).toBe(true);
+  expect(isDeadlineExceeded(withDeadline(background(), 0)[0].err())).toBe(true);
+  const [never] = withTimeout(background(), Infinity);
+  expect([never.deadline(), never.remaining(), clock.timers.length]).toEqual([undefined, Infinity, 0]);
+});
+
+test('a Date is converted once: stepping the wall clock moves no deadline, and the Date is shown as given', () => {
+  const at = new Date(clock.wallNow() + 100);
+  const [ctx] = withDeadline(background(), at);
+  const wallNow = clock.wallNow;
+  clock.wallNow = () => wallNow() + 3_600_000;
+  expect(ctx.remaining()).toBe(100);
+  expect(ctx.deadline()).toEqual(at);
+  clock.advance(100);
+  expect(isDeadlineExceeded(ctx.err())).toBe(true);
+  expect(ctx.deadline()).toEqual(at);
+});
+
+test('a cancelled parent beats a past deadline', () => {
+  const [parent, cancel] = withCancel(background());
+  cancel('first');
+  const [child] = withTimeout(parent, -1);
+  expect([child.err()?.message, child.cause()]).toEqual(['context canceled', 'first']);
+});
+
+test('a deadline that has fired leaves its node out of the tree', () => {
+  const [parent] = withCancel(background());
+  withTimeout(parent, 10);
+  clock.advance(10);
+  expect(nodeOf(parent)?.firstChild).toBeUndefined();
+  expect(clock.timers).toHaveLength(0);
+});
+
+describe('a process', () => {
+  const run = (program: string) =>
+    spawnSync(process.execPath, ['-e', `const c = require('@curfew/context');${program}`], {
+      encoding: 'utf8',
+      cwd: __dirname,
+    });
+
+  test('is not kept alive by a deadline, unless asked to with ref', () => {
+    const still = run(`c.onEnd(c.withTimeout(c.background(), 20)[0], () => console.log('fired'));`);
+    expect([still.status, still.stdout]).toEqual([0, '']);
+    const kept = run(`c.onEnd(c.withTimeout(c.background(), 20, { ref: true })[0], () => console.log('fired'));`);
+    expect([kept.status, kept.stdout.trim()]).toEqual([0, 'fired']);
+    const released = run(`c.withTimeout(c.background(), 1e9, { ref: true })[1]();`);
+    expect(released.status).toBe(0);
+  });
+
+  test("does not give one request's AsyncLocalStorage to the listeners of another's deadline", () => {
+    const { stdout } = run(`
+      const { AsyncLocalStorage } = require('node:async_hooks');
+      const storage = new AsyncLocalStorage();
+      storage.run('first', () => c.withTimeout(c.background(), 5, { ref: true }));
+      c.onEnd(c.withTimeout(c.background(), 10, { ref: true })[0], () => console.log(storage.getStore()));
+    `);
+    expect(stdout.trim()).toBe('undefined');
+  });
+});
