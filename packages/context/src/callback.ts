@@ -8,13 +8,17 @@ const never = () => false;
  * Registers a callback at the end of a node, bound to the OpenTelemetry context active now. On a node that has
  * already ended it is called in a later microtask, never inline, and cannot be stopped.
  */
-export function addCallback(node: ContextNode, fn: () => unknown, later: boolean): () => boolean {
+export function addCallback(
+  node: ContextNode,
+  fn: () => unknown,
+  when: Callback['when'],
+): () => boolean {
   if (node.due !== undefined && node.ending === undefined) expireIfDue(node);
   const callback: Callback = {
     node,
     fn,
     active: context.active(),
-    later,
+    when,
     prev: node.lastCallback,
     next: undefined,
   };
@@ -22,7 +26,7 @@ export function addCallback(node: ContextNode, fn: () => unknown, later: boolean
   if (ending !== undefined) {
     callback.prev = undefined;
     // After a retired request nothing ends any more: as on a root, it is never called and stops once.
-    if (ending.retired) return () => stop(callback);
+    if (ending.retired && when !== 'always') return () => stop(callback);
     callLater(callback);
     return never;
   }

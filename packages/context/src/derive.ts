@@ -168,7 +168,8 @@ function followProtocol(node: TreeNode, up: ContextNode): void {
   const stop = up.onEnd(() => {
     const error: unknown = (up as unknown as { err?: () => unknown }).err?.();
     const cause: unknown = (up as unknown as { cause?: () => unknown }).cause?.();
-    cancelNode(node, reasonOf(error) ?? 'canceled', 'parent', cause);
+    const reason = reasonOf(error) ?? 'canceled';
+    cancelNode(node, reason, reason === 'canceled' ? 'caller' : 'deadline', cause);
   });
   node.unlink = () => void stop();
 }

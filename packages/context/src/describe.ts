@@ -3,6 +3,13 @@ import { FOREIGN } from './keys';
 import { Flag, type ContextNode, type Layer, type RootMark } from './protocol';
 import { runtime } from './runtime';
 
+const names = new WeakMap<ContextNode, (parent: string) => string>();
+
+/** Gives a node a name that wraps its parent's, as `signal.NotifyContext(…)` does in Go. */
+export function nameNode(node: ContextNode, name: (parent: string) => string): void {
+  names.set(node, name);
+}
+
 /**
  * The derivation in Go's notation, from the root: `context.Background.WithValue(user, Session).WithCancel`.
  * Values are shown by type unless they are strings, so that nothing is serialised into a log by accident.
@@ -24,6 +31,11 @@ export function describe(
       layer = layer.rest;
     }
     if (at === undefined) break;
+    const name = names.get(at);
+    if (name !== undefined) {
+      parts.push(name(describe(at.parent, at.parent ?? at.layers.node, at.layers)));
+      return parts.reverse().join('.');
+    }
     parts.push(nodePart(at));
     layer = at.layers;
     root = layer.node;

@@ -218,8 +218,8 @@ function notify(nodes: readonly ContextNode[]): void {
       // Stopped by a callback that ran before it.
       if (callback.node === undefined) continue;
       callback.node = undefined;
-      if (callback.later) callLater(callback);
-      else call(callback, active);
+      if (callback.when === 'now') call(callback, active);
+      else callLater(callback);
     }
   }
 }
@@ -254,6 +254,7 @@ export function retireNode(node: ContextNode): void {
   letGo(node);
   node.due = undefined;
   for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
+    if (callback.node !== undefined && callback.when === 'always') callLater(callback);
     callback.node = undefined;
   }
   node.firstCallback = undefined;

@@ -74,7 +74,7 @@ export class TreeNode implements CancelContext, ContextNode {
   }
 
   onEnd(fn: () => void): () => boolean {
-    return addCallback(this, fn, false);
+    return addCallback(this, fn, 'now');
   }
 }
 

@@ -4,7 +4,7 @@ import { addCallback } from './callback';
 import { nodeOf } from './roots';
 
 /** On a context that never ends, a callback is never called: stopping it succeeds once. */
-function neverCalled(): () => boolean {
+export function neverCalled(): () => boolean {
   let stopped = false;
   return () => {
     const first = !stopped;
@@ -36,7 +36,7 @@ export function onEnd(ctx: OtelContext, fn: () => void): () => boolean {
   checkContext(ctx, 'ctx');
   checkFunction(fn, 'fn');
   const node = nodeOf(ctx);
-  return node === undefined ? neverCalled() : addCallback(node, fn, false);
+  return node === undefined ? neverCalled() : addCallback(node, fn, 'now');
 }
 
 /**
@@ -48,5 +48,5 @@ export function afterFunc(ctx: OtelContext, fn: () => unknown): () => boolean {
   checkContext(ctx, 'ctx');
   checkFunction(fn, 'fn');
   const node = nodeOf(ctx);
-  return node === undefined ? neverCalled() : addCallback(node, fn, true);
+  return node === undefined ? neverCalled() : addCallback(node, fn, 'later');
 }

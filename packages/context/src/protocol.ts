@@ -88,8 +88,11 @@ export interface Callback {
   fn: () => unknown;
   /** The OpenTelemetry context active at registration. */
   readonly active: OtelContext;
-  /** `true`: called in a later microtask (afterFunc); `false`: called in the end itself (onEnd). */
-  readonly later: boolean;
+  /**
+   * `now`: called in the end itself (onEnd); `later`: in a microtask of its own (afterFunc); `always`: as `later`,
+   * and when a request is retired too (cleanup).
+   */
+  readonly when: 'now' | 'later' | 'always';
   prev: Callback | undefined;
   next: Callback | undefined;
 }

@@ -83,7 +83,7 @@ function carryOut<T>(
   if (node.ending !== undefined && !node.ending.retired) return Promise.reject(errorOf(node));
   const operation = begin(node, options);
   return new Promise<T>((resolve, reject) => {
-    const stop = addCallback(node, () => reject(errorOf(node)), false);
+    const stop = addCallback(node, () => reject(errorOf(node)), 'now');
     const close = (settle: () => void) => {
       operation.settle();
       // The clock decides: where the deadline has passed, the callback above rejects before `settle` is heard.

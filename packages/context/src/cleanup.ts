@@ -1,0 +1,68 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { checkContext, checkDuration, checkFunction, checkOptions } from './arguments';
+import { addCallback } from './callback';
+import { withTimeout } from './derive';
+import { neverCalled } from './on-end';
+import { nodeOf, withoutCancel } from './roots';
+import { run } from './run';
+import { runtime } from './runtime';
+import type { CleanupDone } from './hooks';
+import type { CancelContext } from './types';
+
+export interface CleanupOptions {
+  /** Milliseconds that the clean-up may take. Default 5,000: what orchestrators leave of their grace period. */
+  readonly timeout?: number;
+}
+
+const DEFAULT_TIMEOUT = 5000;
+
+/**
+ * Calls `fn` in a turn of its own once the context has ended, in whatever way, a request that finished included:
+ * to give back a lock, remove a file. It gets a context of its own, detached from the ended one, with the same
+ * values and span and its own time limit. Returns `stop`, which tells whether it kept `fn` from being called.
+ *
+ * What `fn` throws or rejects with surfaces as an uncaught exception or unhandled rejection; nothing is swallowed.
+ *
+ * @throws TypeError or RangeError naming the argument.
+ */
+export function cleanup(
+  ctx: OtelContext,
+  fn: (ctx: CancelContext) => unknown,
+  options?: CleanupOptions,
+): () => boolean {
+  checkContext(ctx, 'ctx');
+  checkFunction(fn, 'fn');
+  checkOptions(options, 'options');
+  const timeout = options?.timeout ?? DEFAULT_TIMEOUT;
+  checkDuration(timeout, 'options.timeout');
+  const node = nodeOf(ctx);
+  if (node === undefined) return neverCalled();
+  return addCallback(node, () => carryOut(withoutCancel(ctx), fn, timeout), 'always');
+}
+
+async function carryOut(
+  detached: OtelContext,
+  fn: (ctx: CancelContext) => unknown,
+  timeout: number,
+): Promise<void> {
+  const { clock, board } = runtime;
+  const from = clock.now();
+  const [ctx, release] = withTimeout(detached, timeout, { name: 'cleanup' });
+  let outcome: CleanupDone['outcome'] | undefined;
+  const done = (told: CleanupDone['outcome']) => {
+    if (outcome !== undefined) return;
+    outcome = told;
+    board.hooks.cleanupDone?.({ outcome, duration: clock.now() - from });
+  };
+  const node = nodeOf(ctx);
+  if (node !== undefined) addCallback(node, () => done('timed_out'), 'now');
+  try {
+    await run(ctx, { name: 'cleanup' }, fn as (ctx: unknown) => unknown);
+    done(ctx.err() === undefined ? 'completed' : 'timed_out');
+  } catch (error) {
+    done(ctx.err() === undefined ? 'failed' : 'timed_out');
+    throw error;
+  } finally {
+    release();
+  }
+}

@@ -1,0 +1,84 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { wrongType } from './arguments';
+import { addCallback } from './callback';
+import { cancelFunction, derive } from './derive';
+import { nameNode } from './describe';
+import { cancelNode } from './ending';
+import { CanceledError } from './errors';
+import type { Cancel, CancelContext } from './types';
+
+/** What Go calls the signals in names and messages. */
+const GO_NAMES: Readonly<Record<string, string>> = {
+  SIGHUP: 'hangup',
+  SIGINT: 'interrupt',
+  SIGQUIT: 'quit',
+  SIGTERM: 'terminated',
+  SIGUSR1: 'user defined signal 1',
+  SIGUSR2: 'user defined signal 2',
+};
+
+const goName = (signal: string) => GO_NAMES[signal] ?? signal;
+
+/** The cause of a context that a signal ended. `isCanceled` is true for it. */
+class SignalReceivedError extends CanceledError {
+  constructor(readonly signal: string) {
+    super();
+    this.message = `${goName(signal)} signal received`;
+  }
+}
+
+interface SignalEmitter {
+  on(signal: string, listener: (signal: string) => void): unknown;
+  off(signal: string, listener: (signal: string) => void): unknown;
+}
+
+/**
+ * Go's `signal.NotifyContext`: a context that ends with the first of these signals, with origin `signal` and a
+ * cause that carries `.signal`; or with the parent, or by its cancel function. While it listens, the signals
+ * do not kill the process, however many come: call the cancel function to give them their default back, so that
+ * a second Ctrl-C does.
+ *
+ * @param signals Names such as `SIGTERM`; at least one.
+ * @throws TypeError if the parent is no Context, a signal no string, or none is given; Node's own error for a
+ *   signal that it does not know. Also where there is no `process`.
+ */
+export function notifyContext(parent: OtelContext, ...signals: string[]): [CancelContext, Cancel] {
+  if (signals.length === 0) throw wrongType('signals', 'at least one signal name', undefined);
+  for (const signal of signals) {
+    if (typeof signal !== 'string') throw wrongType('signals', 'names such as SIGTERM', signal);
+  }
+  const { process } = globalThis as { process?: SignalEmitter };
+  if (process === undefined) throw new TypeError('notifyContext needs a process that receives signals');
+  const node = derive(parent, { longLived: true });
+  nameNode(node, (up) => `signal.NotifyContext(${up}, [${signals.map(goName).join(' ')}])`);
+  if (node.ending !== undefined) return [node, cancelFunction(node)];
+
+  const received = (signal: string) => {
+    cancelNode(node, 'canceled', 'signal', new SignalReceivedError(signal));
+  };
+  const forget = () => {
+    for (const signal of signals) process.off(signal, received);
+  };
+  try {
+    for (const signal of signals) process.on(signal, received);
+  } catch (error) {
+    // A signal that cannot be listened to: nothing half-built stays behind.
+    forget();
+    cancelFunction(node)();
+    throw error;
+  }
+  addCallback(
+    node,
+    () => {
+      if (node.ending?.origin !== 'signal') forget();
+    },
+    'now',
+  );
+  const end = cancelFunction(node);
+  const cancel = ((cause?: unknown) => {
+    end(cause);
+    forget();
+  }) as { (cause?: unknown): void; [Symbol.dispose]: () => void };
+  cancel[Symbol.dispose] = cancel;
+  return [node, cancel];
+}

@@ -1,0 +1,51 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { checkContext, checkDuration } from './arguments';
+import { addCallback } from './callback';
+import { errorOf, expireIfDue } from './ending';
+import { nodeOf } from './roots';
+import { runtime } from './runtime';
+
+const MAX_DELAY = 2 ** 31 - 1;
+
+/**
+ * Resolves after `ms` milliseconds, or rejects with the context's error as soon as it ends, and clears its timer.
+ * Zero and negative resolve in the next turn, `Infinity` waits for the context. As a plain timer does, a sleep
+ * keeps the process alive.
+ *
+ * @throws TypeError if `ctx` is no Context or `ms` no number; RangeError if `ms` is NaN.
+ */
+export function sleep(ctx: OtelContext, ms: number): Promise<void> {
+  checkContext(ctx, 'ctx');
+  checkDuration(ms, 'ms');
+  const node = nodeOf(ctx);
+  if (node !== undefined && node.ending === undefined) expireIfDue(node);
+  if (node?.ending !== undefined && !node.ending.retired) return Promise.reject(errorOf(node));
+  return new Promise<void>((resolve, reject) => {
+    const { clock } = runtime;
+    const until = clock.now() + ms;
+    let timer: unknown;
+    const stop =
+      node === undefined
+        ? undefined
+        : addCallback(
+            node,
+            () => {
+              clock.clearTimer(timer);
+              reject(errorOf(node));
+            },
+            'now',
+          );
+    const wait = () => {
+      const left = until - clock.now();
+      if (left <= 0 && timer !== undefined) {
+        // The clock decides: a deadline that passed during the sleep rejects it from within.
+        if (node !== undefined && node.ending === undefined) expireIfDue(node);
+        stop?.();
+        resolve();
+        return;
+      }
+      timer = clock.setTimer(wait, Math.min(MAX_DELAY, Math.max(0, Math.ceil(left))), true);
+    };
+    wait();
+  });
+}
