@@ -1,0 +1,11 @@
+export { fetch, instrumentFetch } from './instrument-fetch';
+export { instrumentHttpRequest, request } from './instrument-request';
+export {
+  instrumentServer,
+  type InstrumentServerOptions,
+  type ServerInstrumentation,
+} from './instrument-server';
+export { middleware, wrapListener, type ListenerOptions, type Middleware } from './listener';
+export { setAllowedHosts } from './outgoing-call';
+export { requestContext, type ServerOptions } from './served-request';
+export { wrapUpgrade } from './upgrade';

@@ -1,0 +1,95 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { context, createContextKey, type Context as OtelContext } from '@opentelemetry/api';
+import { withoutCancel, withValue } from '@curfew/context';
+import { NODE_KEY, nodeOf } from '@curfew/context/spi';
+import type { Plant } from '@curfew/propagation';
+import { contextOf, serve, type ServerOptions } from './served-request';
+
+/** Options of `instrumentServer`. */
+export interface InstrumentServerOptions extends ServerOptions {
+  /**
+   * Requests that get no context, such as the scrapes of an exporter's own server. What it throws counts as no.
+   *
+   * @example `(request) => request.socket.localPort === 9464`
+   */
+  readonly ignore?: (request: IncomingMessage) => boolean;
+}
+
+/** What `instrumentServer` sets up. */
+export interface ServerInstrumentation {
+  /** The `plant` option of `DeadlinePropagator`. */
+  readonly plant: Plant;
+  /** Stops giving contexts to new requests. Those that have one keep it. */
+  readonly undo: () => void;
+}
+
+/** The response that a context is about. */
+const RESPONSE = createContextKey('@curfew/http.response.v1');
+
+const CHANNEL = 'http.server.request.start';
+
+/**
+ * Gives every request of every node:http and node:https server of this process a context, without patching a
+ * thing: OpenTelemetry's HTTP instrumentation extracts what the wire brought from `request.headers`, and the
+ * propagator that holds `plant` then makes the request's context, which is active in the handler. Its deadline
+ * is the smaller of the client's budget and `timeout`; it ends when the response closes.
+ *
+ * HTTP/2, upgrades, and processes without that instrumentation need `wrapListener`, `wrapUpgrade` or
+ * `middleware`. A request that the instrumentation ignores gets no context. A request whose budget was spent on
+ * arrival is answered 504 at once, but its handler runs, under a context that is done.
+ *
+ * @example
+ * ```ts
+ * import { propagation } from '@opentelemetry/api';
+ * import { DeadlinePropagator } from '@curfew/propagation';
+ * import { instrumentServer } from '@curfew/http';
+ * const { plant } = instrumentServer({ timeout: 30_000 });
+ * propagation.setGlobalPropagator(new DeadlinePropagator({ plant }));
+ * ```
+ */
+export function instrumentServer(options: InstrumentServerOptions = {}): ServerInstrumentation {
+  const { ignore } = options;
+  // The request announced last, and its response; `null` for one to ignore. One slot is enough, for the request
+  // is emitted in the same turn. A WeakMap of them would do the same at twice the cost of a whole request: it
+  // keeps every young request alive until a full collection.
+  let carrying: object | undefined;
+  let announced: ServerResponse | null | undefined;
+
+  const onStart = (message: unknown) => {
+    const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
+    carrying = request.headers;
+    announced = ignore !== undefined && holds(ignore, request) ? null : response;
+  };
+  subscribe(CHANNEL, onStart);
+
+  return {
+    plant(ctx, carrier, read, getter) {
+      if (carrier !== carrying || carrying === undefined) return replant(ctx, carrier);
+      const response = announced;
+      carrying = undefined;
+      announced = undefined;
+      if (response === null || response === undefined) return ctx;
+      // Not a chain that broke, even where the server was started under a live context.
+      const parent = withValue(withoutCancel(ctx), RESPONSE, response);
+      return serve(parent, response, read(carrier, getter), options);
+    },
+    undo: () => void unsubscribe(CHANNEL, onStart),
+  };
+}
+
+/** Extracted again, by hand, from the headers of the request being served: it has one context, and one count. */
+function replant(ctx: OtelContext, carrier: unknown): OtelContext | undefined {
+  const response = context.active().getValue(RESPONSE) as ServerResponse | undefined;
+  if (response === undefined || response.req.headers !== carrier) return undefined;
+  const served = contextOf(response);
+  return served === undefined || nodeOf(ctx) !== undefined ? ctx : ctx.setValue(NODE_KEY, nodeOf(served));
+}
+
+function holds(ignore: (request: IncomingMessage) => boolean, request: IncomingMessage): boolean {
+  try {
+    return ignore(request);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,63 @@
+import { context, createContextKey } from '@opentelemetry/api';
+import { from, isDeadlineExceeded, type Context } from '@curfew/context';
+import { hooks, nodeOf } from '@curfew/context/spi';
+import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
+
+/** The key under which OpenTelemetry marks the work of exporters. */
+const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+let isAllowed = allowedHosts();
+
+/**
+ * Says which hosts outgoing calls tell their budget, for the whole process; every other host gets the same
+ * requests as without Curfew. The list is that of `allowedHosts`, `['private']` unless this is called. Signals
+ * are not affected: a call is aborted wherever it goes.
+ *
+ * @returns How to put the former list back.
+ * @throws TypeError if an entry is no host, `*.suffix`, `private` or `*`.
+ * @example
+ * ```ts
+ * import { setAllowedHosts } from '@curfew/http';
+ * setAllowedHosts(['private', '*.example.com']);
+ * ```
+ */
+export function setAllowedHosts(allow: readonly string[]): () => void {
+  const former = isAllowed;
+  isAllowed = allowedHosts(allow);
+  return () => {
+    isAllowed = former;
+  };
+}
+
+/**
+ * The context that a call without an explicit one is made under; `undefined` where there is nothing to pass on.
+ * What an exporter sends is no part of the request in which it happens to run.
+ */
+export function callingContext(): Context | undefined {
+  const ctx = context.active();
+  const node = nodeOf(ctx);
+  if (node === undefined || node.ending?.retired === true) return undefined;
+  return ctx.getValue(SUPPRESS_TRACING) === true ? undefined : from(ctx);
+}
+
+/** Why a call must not be dialled, or `undefined` if it may be. A spent budget is counted. */
+export function refusal(ctx: Context): Error | undefined {
+  const error = ctx.err();
+  if (error !== undefined && hooks.callRefused !== undefined && isDeadlineExceeded(error)) {
+    hooks.callRefused({ source: 'http.client' });
+  }
+  return error;
+}
+
+/**
+ * What to write into the timeout header of a call to `host`, or `undefined` to leave the header as it is.
+ *
+ * @param given The header as the caller has set it. It may shorten the budget; it cannot lengthen it, which a
+ *   gateway would do that hands on the headers it got.
+ */
+export function budgetFor(ctx: Context, host: string, given: unknown): string | undefined {
+  const remaining = ctx.remaining();
+  if (remaining === Infinity || !isAllowed(host)) return undefined;
+  const asked = parseTimeoutMs(given);
+  return asked !== undefined && asked <= remaining ? undefined : formatTimeoutMs(remaining);
+}

@@ -1,0 +1,250 @@
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import net from 'node:net';
+import { context } from '@opentelemetry/api';
+import { suppressTracing } from '@opentelemetry/core';
+import {
+  background,
+  run,
+  reasonOf,
+  withCancel,
+  withTimeout,
+  withoutCancel,
+  type CancelContext,
+} from '@curfew/context';
+import { nodeOf, retire, subscribe } from '@curfew/context/spi';
+import { instrumentHttpRequest, request, setAllowedHosts } from '@curfew/http';
+import { closeAll, event, listen, useContextManager } from './servers';
+
+let undo: (() => unknown)[];
+let refused: string[];
+
+beforeEach(() => {
+  refused = [];
+  undo = [useContextManager(), subscribe({ callRefused: ({ source }) => void refused.push(source) })];
+});
+afterEach(async () => {
+  await closeAll();
+  for (const each of undo.reverse()) each();
+});
+
+const instrument = () => undo.push(instrumentHttpRequest());
+const HEADER = 'x-request-timeout-ms';
+
+/** A server that says which budget it was told; `/slow` begins and never ends, `/silent` never begins. */
+const echo = () =>
+  listen((incoming, response) => {
+    if (incoming.url === '/silent') return;
+    response.write(String(incoming.headers[HEADER]));
+    if (incoming.url !== '/slow') response.end();
+  });
+
+async function body(made: ClientRequest): Promise<string> {
+  const [response] = (await event(made, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of response) text += String(chunk);
+  return text;
+}
+
+async function failure(made: ClientRequest): Promise<Error & { code?: string }> {
+  const [error] = await event(made, 'error').catch((thrown: unknown) => [thrown]);
+  return error as Error;
+}
+
+function callbacks(ctx: CancelContext): number {
+  let count = 0;
+  for (let callback = nodeOf(ctx)?.firstCallback; callback !== undefined; callback = callback.next) count++;
+  return count;
+}
+
+describe('a call under a context that is done', () => {
+  test('fails without being dialled, with the reason as its cause, and leaves kept-alive connections alone', async () => {
+    instrument();
+    let connections = 0;
+    const server = http.createServer((_, response) => response.end('ok'));
+    server.on('connection', () => connections++);
+    const url = await listen(server);
+    const agent = new http.Agent({ keepAlive: true });
+    await body(http.get(url, { agent }));
+    const connect = jest.spyOn(net.Socket.prototype, 'connect');
+    const [spent] = withTimeout(background(), 0);
+    for (const make of [
+      () => http.request(url, { agent }).end(),
+      () => http.get({ host: '127.0.0.1', port: new URL(url).port, agent }),
+      () => http.get(new URL(url), () => undefined),
+    ]) {
+      const error = await failure(run(spent, make));
+      expect([error.name, error.code, reasonOf(error)]).toEqual([
+        'AbortError',
+        'ABORT_ERR',
+        'deadline_exceeded',
+      ]);
+    }
+    expect(connect).not.toHaveBeenCalled();
+    connect.mockRestore();
+    expect(refused).toEqual(['http.client', 'http.client', 'http.client']);
+    await body(http.get(url, { agent }));
+    expect(connections).toBe(1);
+    agent.destroy();
+  });
+
+  test('is counted as refused for its budget alone, not for being cancelled', async () => {
+    instrument();
+    const [ctx, cancel] = withCancel(background());
+    cancel(new Error('left'));
+    expect(reasonOf(await failure(run(ctx, () => http.get('http://127.0.0.1:1/'))))).toBe('canceled');
+    expect(refused).toEqual([]);
+  });
+
+  test('fails in the explicit form too, and is counted once where both are in force', async () => {
+    instrument();
+    const [spent] = withTimeout(background(), 0);
+    expect(reasonOf(await failure(request(spent, 'http://127.0.0.1:1/').end()))).toBe('deadline_exceeded');
+    expect(refused).toEqual(['http.client']);
+  });
+});
+
+describe('a context that ends during a call', () => {
+  test.each(['/silent', '/slow'])('ends it, and says why, at %s', async (path) => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withCancel(background());
+    const made = run(ctx, () => http.get(url + path));
+    const why = new Error('user left');
+    if (path === '/silent') await event(made, 'finish');
+    const response = path === '/slow' ? ((await event(made, 'response'))[0] as IncomingMessage) : undefined;
+    const read =
+      response &&
+      (async () => {
+        for await (const _ of response);
+      })().catch((error: unknown) => error);
+    const failed = failure(made);
+    cancel(why);
+    expect(await failed).toMatchObject({ name: 'AbortError', cause: { name: 'AbortError', cause: why } });
+    if (read !== undefined) expect(reasonOf(await read)).toBe('canceled');
+    expect(callbacks(ctx)).toBe(0);
+  });
+
+  test('by its deadline surfaces as the cause, though Node calls it an abort', async () => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withTimeout(background(), 30);
+    const error = await failure(run(ctx, () => http.get(`${url}/silent`)));
+    expect([error.name, error.cause]).toEqual(['AbortError', ctx.err()]);
+    expect(reasonOf(error)).toBe('deadline_exceeded');
+    cancel();
+  });
+
+  test("leaves the caller's own signal to be the caller's own", async () => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withCancel(background());
+    const own = new AbortController();
+    const made = run(ctx, () => http.get(`${url}/silent`, { signal: own.signal }));
+    const why = new Error('mine');
+    const failed = failure(made);
+    own.abort(why);
+    expect((await failed).cause).toBe(why);
+    expect(ctx.err()).toBeUndefined();
+    cancel();
+  });
+});
+
+describe('the budget', () => {
+  test('goes along once, rounded down, and in every form of call', async () => {
+    instrument();
+    const url = await echo();
+    const { port } = new URL(url);
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    for (const make of [
+      () => http.get(url),
+      () => http.get(new URL(url), { headers: { a: 'b' } }),
+      () => http.get({ host: '127.0.0.1', port }),
+      () => http.request(url, { method: 'POST' }).end('body'),
+      () => request(ctx, url).end(),
+      () => request(ctx, url, { headers: {} }).end(),
+      () => request(ctx, { host: '127.0.0.1', port }).end(),
+    ]) {
+      const told = await body(run(ctx, make));
+      expect(told).toMatch(/^\d{5}$/);
+      expect(Number(told)).toBeLessThan(60_000);
+    }
+    cancel();
+  });
+
+  test('that a gateway hands on is lowered to its own, and never raised', async () => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    const ask = (given: string) => body(run(ctx, () => http.get(url, { headers: { [HEADER]: given } })));
+    expect(Number(await ask('9000000'))).toBeLessThanOrEqual(60_000);
+    expect(await ask('5')).toBe('5');
+    expect(Number(await ask('junk'))).toBeLessThanOrEqual(60_000);
+    cancel();
+  });
+
+  test('goes to no host outside the list, but the signal does', async () => {
+    instrument();
+    undo.push(setAllowedHosts(['*.example.com']));
+    const url = await echo();
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    expect(await body(run(ctx, () => http.get(url)))).toBe('undefined');
+    const failed = failure(run(ctx, () => http.get(`${url}/silent`)));
+    cancel(new Error('left'));
+    expect(reasonOf(await failed)).toBe('canceled');
+  });
+});
+
+describe('nothing changes', () => {
+  test('outside a context, under one without cancellation, after the response, and for exporters', async () => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    const [gone] = withTimeout(background(), 60_000);
+    retire(gone);
+    const ask = () => body(http.get(url));
+    expect(await ask()).toBe('undefined');
+    expect(await run(withoutCancel(ctx), ask)).toBe('undefined');
+    expect(await run(gone, ask)).toBe('undefined');
+    expect(await context.with(suppressTracing(ctx), ask)).toBe('undefined');
+    expect(callbacks(ctx)).toBe(0);
+    cancel();
+  });
+
+  test('after undo, also where somebody has patched over it', async () => {
+    const native = [http.request, http.get];
+    const stop = instrumentHttpRequest();
+    const ours = http.get;
+    http.get = ((...args: Parameters<typeof http.get>) => ours(...args)) as typeof http.get;
+    const over = http.get;
+    stop();
+    expect([http.request, http.get]).toEqual([native[0], over]);
+    const url = await echo();
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    expect(await body(run(ctx, () => http.get(url)))).toBe('undefined');
+    http.get = native[1] as typeof http.get;
+    cancel();
+  });
+
+  test('for a call that throws: it throws the same, and leaves nothing', () => {
+    instrument();
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    expect(() => run(ctx, () => http.get('no url'))).toThrow('Invalid URL');
+    expect(callbacks(ctx)).toBe(0);
+    cancel();
+  });
+});
+
+test('200 finished calls leave no listener, no child and no signal on the context', async () => {
+  instrument();
+  const url = await echo();
+  const [ctx, cancel] = withTimeout(background(), 60_000);
+  await run(ctx, async () => {
+    for (let i = 0; i < 100; i++) await body(http.get(url));
+    await Promise.all(Array.from({ length: 100 }, () => body(http.get(url, { agent: false }))));
+  });
+  // A request closes a turn or two after its response has been read.
+  for (let i = 0; i < 1_000 && callbacks(ctx) > 0; i++) await new Promise((resolve) => setImmediate(resolve));
+  const node = nodeOf(ctx);
+  expect([callbacks(ctx), node?.firstChild, node?.controller]).toEqual([0, undefined, undefined]);
+  cancel();
+});

@@ -1,0 +1,17 @@
+export { allowedHosts } from './allowed-hosts';
+export { DeadlinePropagator, type DeadlinePropagatorOptions, type Plant } from './deadline-propagator';
+export {
+  deadlineReader,
+  receivedDeadline,
+  withReceivedDeadline,
+  type InboundDeadline,
+  type ReadDeadline,
+  type ReceiveOptions,
+} from './received';
+export {
+  formatTimeoutMs,
+  parseConnectTimeout,
+  parseGrpcTimeout,
+  parseTimeoutMs,
+  TIMEOUT_HEADER,
+} from './timeout';

@@ -1,0 +1,148 @@
+import { createContextKey, defaultTextMapGetter, type Context, type TextMapGetter } from '@opentelemetry/api';
+import {
+  withCancel,
+  withTimeout,
+  type Cancel,
+  type CancelContext,
+  type DeriveOptions,
+} from '@curfew/context';
+import { clock, hooks, type ReceivedDeadline } from '@curfew/context/spi';
+import { parseConnectTimeout, parseGrpcTimeout, parseTimeoutMs, TIMEOUT_HEADER } from './timeout';
+
+/** What an inbound carrier brought: what the hooks are told, and what the peer had asked for. */
+export interface InboundDeadline extends ReceivedDeadline {
+  /** Milliseconds as sent, before the cap; `undefined` where none was understood. */
+  readonly sent: number | undefined;
+}
+
+/** Reads what a carrier brings and tells `hooks.deadlineReceived` once. Never throws. */
+export type ReadDeadline = (carrier: unknown, getter?: TextMapGetter) => InboundDeadline;
+
+/** How deadlines are read from the wire. */
+export interface ReceiveOptions {
+  /**
+   * The headers to read, in lower case; the smallest valid value counts. `grpc-timeout` and `connect-timeout-ms`
+   * are read in their own forms, every other one as whole milliseconds. `['x-request-timeout-ms']` unless given.
+   */
+  readonly headers?: readonly string[];
+  /**
+   * The most that a peer may ask for, in milliseconds: 1 hour unless given, `Infinity` for no limit. More is
+   * capped and counted as `too_large`.
+   */
+  readonly maxTimeout?: number;
+}
+
+const HOUR = 3_600_000;
+
+type Parser = (text: unknown) => number | undefined;
+
+function parserFor(header: string): Parser {
+  if (header === 'grpc-timeout') return parseGrpcTimeout;
+  if (header === 'connect-timeout-ms') return parseConnectTimeout;
+  return parseTimeoutMs;
+}
+
+/**
+ * Makes a function that reads the deadline out of headers: strictly, capped, never throwing, and counted through
+ * `hooks.deadlineReceived` as `ok`, `none`, `malformed` or `too_large`. Several headers make one count: that of
+ * the smallest valid value, else of the first malformed one.
+ *
+ * @throws RangeError, here and not at a request, if `maxTimeout` is NaN or negative.
+ * @example
+ * ```ts
+ * import { deadlineReader } from '@curfew/propagation';
+ * const read = deadlineReader({ maxTimeout: 60_000 });
+ * read({ 'x-request-timeout-ms': '250' }).remaining; // => 250
+ * read({ 'x-request-timeout-ms': '3600000' }).remaining; // => 60000
+ * read({ 'x-request-timeout-ms': 'soon' }).remaining; // => undefined
+ * ```
+ */
+export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
+  const { headers = [TIMEOUT_HEADER], maxTimeout = HOUR } = options;
+  if (!(maxTimeout >= 0))
+    throw new RangeError(`maxTimeout must be 0 or more milliseconds, got ${maxTimeout}`);
+  const sources = headers.map((name) => ({ name: name.toLowerCase(), parse: parserFor(name.toLowerCase()) }));
+  const absent: InboundDeadline = outcome(sources[0]?.name ?? TIMEOUT_HEADER, 'none');
+
+  return (carrier, getter = defaultTextMapGetter) => {
+    let found = absent;
+    for (const { name, parse } of sources) {
+      const text = only(get(getter, carrier, name));
+      if (text === undefined) continue;
+      const sent = parse(text);
+      if (sent === undefined) {
+        if (found === absent) found = outcome(name, 'malformed');
+      } else if (found.sent === undefined || sent < found.sent) {
+        found =
+          sent > maxTimeout
+            ? { source: name, outcome: 'too_large', remaining: maxTimeout, sent }
+            : { source: name, outcome: 'ok', remaining: sent, sent };
+      }
+    }
+    if (hooks.deadlineReceived !== undefined) hooks.deadlineReceived(found);
+    return found;
+  };
+}
+
+function outcome(source: string, outcome: 'none' | 'malformed'): InboundDeadline {
+  return { source, outcome, remaining: undefined, sent: undefined };
+}
+
+/** A getter is somebody else's, and a carrier anybody's: neither may throw into whoever extracts. */
+function get(getter: TextMapGetter, carrier: unknown, name: string): unknown {
+  try {
+    return getter.get(carrier, name);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A header given once. An array of two is contradictory; no parser takes an array. */
+function only(value: unknown): unknown {
+  return Array.isArray(value) && value.length <= 1 ? (value[0] as unknown) : value;
+}
+
+const RECEIVED = createContextKey('@curfew/propagation.received.v1');
+
+interface Arrival {
+  readonly inbound: InboundDeadline;
+  /** Monotonic milliseconds of the deadline; Infinity without one. */
+  readonly at: number;
+}
+
+/** Puts what arrived into a context as a value: whoever starts the work derives a deadline from it. */
+export function putReceived(ctx: Context, inbound: InboundDeadline): Context {
+  const at = inbound.remaining === undefined ? Infinity : clock().now() + inbound.remaining;
+  return ctx.setValue(RECEIVED, { inbound, at } satisfies Arrival);
+}
+
+/**
+ * What `DeadlinePropagator.extract` found for this context, with the time that has passed since taken off;
+ * `undefined` if it never saw the carrier, or if an adapter has already made the deadline part of the context.
+ */
+export function receivedDeadline(ctx: Context): InboundDeadline | undefined {
+  const arrival = ctx.getValue(RECEIVED) as Arrival | undefined;
+  if (arrival === undefined) return undefined;
+  const { inbound, at } = arrival;
+  return at === Infinity ? inbound : { ...inbound, remaining: Math.max(0, at - clock().now()) };
+}
+
+/**
+ * Derives a context that ends at the deadline which `DeadlinePropagator.extract` put into `ctx`: for consumers
+ * of messages and for servers that have no adapter of their own. Without one, the context ends when cancelled.
+ * A deadline that has passed on the way gives a context that is done already.
+ *
+ * @throws TypeError if the parent is no Context.
+ * @example
+ * ```ts
+ * import { propagation } from '@opentelemetry/api';
+ * import { background } from '@curfew/context';
+ * import { withReceivedDeadline } from '@curfew/propagation';
+ * const [ctx, cancel] = withReceivedDeadline(propagation.extract(background(), message.headers));
+ * using _ = cancel;
+ * ```
+ */
+export function withReceivedDeadline(parent: Context, options?: DeriveOptions): [CancelContext, Cancel] {
+  const remaining = receivedDeadline(parent)?.remaining;
+  return remaining === undefined ? withCancel(parent, options) : withTimeout(parent, remaining, options);
+}
