@@ -31,7 +31,13 @@ function floorCancel(node) {
   cancel[Symbol.dispose] = cancel;
   return cancel;
 }
-const floorRoot = () => ({ parent: undefined, prev: undefined, next: undefined, last: undefined, done: false });
+const floorRoot = () => ({
+  parent: undefined,
+  prev: undefined,
+  next: undefined,
+  last: undefined,
+  done: false,
+});
 
 // By hand: an AbortController a level, which listens on its parent and stops listening when it ends.
 function byHand(parentSignal) {
@@ -48,9 +54,9 @@ function byHand(parentSignal) {
 }
 
 const noop = () => {};
+/** Not for what is measured: a shared loop would not be inlined for each of its users. */
 const times = (count, fn) => {
   for (let index = 0; index < count; index++) fn(index);
-  return count;
 };
 
 function deriveAndCancel(siblings) {
@@ -58,24 +64,27 @@ function deriveAndCancel(siblings) {
     floor() {
       const parent = floorRoot();
       times(siblings, () => floorNode(parent));
-      return (count) =>
-        times(count, () => {
+      return (count) => {
+        for (let index = 0; index < count; index++) {
           const node = floorNode(parent);
           const cancel = floorCancel(node);
           sink.value = cancel;
           cancel();
-        });
+        }
+        return count;
+      };
     },
     curfew() {
       const [parent] = curfew.withCancel(root);
       const kept = Array.from({ length: siblings }, () => curfew.withCancel(parent));
       return (count) => {
         sink.kept = kept;
-        return times(count, () => {
+        for (let index = 0; index < count; index++) {
           const [ctx, cancel] = curfew.withCancel(parent);
           sink.value = ctx;
           cancel();
-        });
+        }
+        return count;
       };
     },
     native() {
@@ -83,23 +92,27 @@ function deriveAndCancel(siblings) {
       const kept = Array.from({ length: siblings }, () => byHand(parent.signal));
       return (count) => {
         sink.kept = kept;
-        return times(count, () => {
+        for (let index = 0; index < count; index++) {
           const child = byHand(parent.signal);
           sink.value = child;
           child.cancel();
-        });
+        }
+        return count;
       };
     },
     any() {
       const parent = new AbortController();
-      const kept = Array.from({ length: siblings }, () => AbortSignal.any([parent.signal, new AbortController().signal]));
+      const kept = Array.from({ length: siblings }, () =>
+        AbortSignal.any([parent.signal, new AbortController().signal]),
+      );
       return (count) => {
         sink.kept = kept;
-        return times(count, () => {
+        for (let index = 0; index < count; index++) {
           const own = new AbortController();
           sink.value = AbortSignal.any([parent.signal, own.signal]);
           own.abort('done');
-        });
+        }
+        return count;
       };
     },
   };
@@ -136,7 +149,8 @@ function cancelWide(width) {
     native() {
       return () => {
         const parent = new AbortController();
-        for (let index = 0; index < width; index++) byHand(parent.signal).signal.addEventListener('abort', noop);
+        for (let index = 0; index < width; index++)
+          byHand(parent.signal).signal.addEventListener('abort', noop);
         return timed(width, () => parent.abort('done'));
       };
     },
@@ -227,7 +241,8 @@ function liveDeadlines(phase) {
   return {
     floor: () => () => {
       const heap = [];
-      const fill = () => times(count, (index) => heap.push({ at: performance.now() + 3_600_000 + index, node: { index } }));
+      const fill = () =>
+        times(count, (index) => heap.push({ at: performance.now() + 3_600_000 + index, node: { index } }));
       if (phase === 'create') return timed(count, fill);
       fill();
       return timed(count, () => {
@@ -236,7 +251,8 @@ function liveDeadlines(phase) {
     },
     curfew: () => () => {
       const cancels = [];
-      const fill = () => times(count, (index) => cancels.push(curfew.withTimeout(root, 3_600_000 + index)[1]));
+      const fill = () =>
+        times(count, (index) => cancels.push(curfew.withTimeout(root, 3_600_000 + index)[1]));
       if (phase === 'create') {
         const result = timed(count, fill);
         for (const cancel of cancels) cancel();
@@ -269,80 +285,100 @@ const memoryParents = {
 
 export const rows = {
   'derive and cancel': { unit: 'ns', count: 200_000, contenders: deriveAndCancel(0) },
-  'derive and cancel, 10,000 siblings': { unit: 'ns', count: 20_000, slow: 2000, contenders: deriveAndCancel(10_000) },
+  'derive and cancel, 10,000 siblings': {
+    unit: 'ns',
+    count: 20_000,
+    slow: 2000,
+    contenders: deriveAndCancel(10_000),
+  },
   'derive with a timeout, release': {
     unit: 'ns',
     count: 100_000,
+    slow: 2000,
     contenders: {
       floor: () => {
         const parent = floorRoot();
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             const node = floorNode(parent);
             node.at = performance.now() + 1000;
             const cancel = floorCancel(node);
             sink.value = cancel;
             cancel();
-          });
+          }
+          return count;
+        };
       },
       curfew: () => {
         const [parent] = curfew.withCancel(root);
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             const [ctx, cancel] = curfew.withTimeout(parent, 60_000);
             sink.value = ctx;
             cancel();
-          });
+          }
+          return count;
+        };
       },
       native: () => {
         const parent = new AbortController();
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             const child = byHand(parent.signal);
             const timer = setTimeout(() => child.cancel(), 60_000);
             sink.value = child;
             clearTimeout(timer);
             child.cancel();
-          });
+          }
+          return count;
+        };
       },
       any: () => {
         const parent = new AbortController();
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             const own = new AbortController();
             sink.value = AbortSignal.any([parent.signal, own.signal, AbortSignal.timeout(60_000)]);
             own.abort('done');
-          });
+          }
+          return count;
+        };
       },
     },
   },
-  'cancel 10,000 children with an onEnd each, per child': { unit: 'ns', contenders: cancelWide(10_000) },
-  'cancel a chain 1,000 deep, per level': { unit: 'ns', contenders: cancelDeep(1000) },
-  'cancel a chain 10,000 deep, per level': { unit: 'ns', contenders: cancelDeep(10_000) },
+  'cancel 10,000 children with an onEnd each, per child': { unit: 'ns', repeat: 20, contenders: cancelWide(10_000) },
+  'cancel a chain 1,000 deep, per level': { unit: 'ns', repeat: 200, contenders: cancelDeep(1000) },
+  'cancel a chain 10,000 deep, per level': { unit: 'ns', repeat: 20, contenders: cancelDeep(10_000) },
   'is it done? no deadline': {
     unit: 'ns',
     count: 5_000_000,
     contenders: {
       floor: () => {
         const node = floorRoot();
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = node.done;
-          });
+          }
+          return count;
+        };
       },
       curfew: () => {
         const [ctx] = curfew.withCancel(root);
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = ctx.err();
-          });
+          }
+          return count;
+        };
       },
       native: () => {
         const { signal } = new AbortController();
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = signal.aborted;
-          });
+          }
+          return count;
+        };
       },
     },
   },
@@ -350,16 +386,20 @@ export const rows = {
     unit: 'ns',
     count: 1_000_000,
     contenders: {
-      floor: () => (count) =>
-        times(count, () => {
+      floor: () => (count) => {
+        for (let index = 0; index < count; index++) {
           sink.value = performance.now() >= 1e12;
-        }),
+        }
+        return count;
+      },
       curfew: () => {
         const [ctx] = curfew.withTimeout(root, 3_600_000);
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = ctx.err();
-          });
+          }
+          return count;
+        };
       },
     },
   },
@@ -367,21 +407,27 @@ export const rows = {
     unit: 'ns',
     count: 1_000_000,
     contenders: {
-      floor: () => (count) =>
-        times(count, (index) => {
+      floor: () => (count) => {
+        for (let index = 0; index < count; index++) {
           sink.value = { key: KEYS[0], value: index, rest: root };
-        }),
+        }
+        return count;
+      },
       curfew: () => {
         const [ctx] = curfew.withCancel(root);
-        return (count) =>
-          times(count, (index) => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = curfew.withValue(ctx, KEYS[0], index);
-          });
+          }
+          return count;
+        };
       },
-      native: () => (count) =>
-        times(count, (index) => {
+      native: () => (count) => {
+        for (let index = 0; index < count; index++) {
           sink.value = ROOT_CONTEXT.setValue(KEYS[0], index);
-        }),
+        }
+        return count;
+      },
     },
   },
   'read a value at depth 10': {
@@ -391,28 +437,34 @@ export const rows = {
       floor: () => {
         let chain;
         for (const key of KEYS) chain = { key, value: key, rest: chain };
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             let at = chain;
             while (at.key !== KEYS[0]) at = at.rest;
             sink.value = at.value;
-          });
+          }
+          return count;
+        };
       },
       curfew: () => {
         let ctx = curfew.withCancel(root)[0];
         for (const key of KEYS) ctx = curfew.withValue(ctx, key, key);
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = ctx.getValue(KEYS[0]);
-          });
+          }
+          return count;
+        };
       },
       native: () => {
         let ctx = ROOT_CONTEXT;
         for (const key of KEYS) ctx = ctx.setValue(key, key);
-        return (count) =>
-          times(count, () => {
+        return (count) => {
+          for (let index = 0; index < count; index++) {
             sink.value = ctx.getValue(KEYS[0]);
-          });
+          }
+          return count;
+        };
       },
     },
   },

@@ -54,7 +54,8 @@ function goFigures() {
 }
 
 const median = (list) => (list?.length ? [...list].sort((a, b) => a - b)[list.length >> 1] : undefined);
-const show = (figure) => (figure === undefined ? '–' : figure < 10 ? figure.toFixed(1) : Math.round(figure).toString());
+const show = (figure) =>
+  figure === undefined ? '–' : figure < 10 ? figure.toFixed(1) : Math.round(figure).toString();
 
 const node = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
 const go = goFigures();

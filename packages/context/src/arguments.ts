@@ -54,7 +54,11 @@ export function checkInstant(value: unknown, name: string): number {
 
 export function checkSignal(value: unknown, name: string): asserts value is AbortSignal {
   // By tag: an AbortSignal of another realm is one too, an object with the same methods is not.
-  if (Object.prototype.toString.call(value) !== '[object AbortSignal]') {
+  if (
+    Object.prototype.toString.call(value) !== '[object AbortSignal]' ||
+    typeof (value as AbortSignal).aborted !== 'boolean' ||
+    typeof (value as Partial<AbortSignal>).addEventListener !== 'function'
+  ) {
     throw wrongType(name, 'an AbortSignal', value);
   }
 }

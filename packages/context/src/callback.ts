@@ -8,11 +8,7 @@ const never = () => false;
  * Registers a callback at the end of a node, bound to the OpenTelemetry context active now. On a node that has
  * already ended it is called in a later microtask, never inline, and cannot be stopped.
  */
-export function addCallback(
-  node: ContextNode,
-  fn: () => unknown,
-  when: Callback['when'],
-): () => boolean {
+export function addCallback(node: ContextNode, fn: () => unknown, when: Callback['when']): () => boolean {
   if (node.due !== undefined && node.ending === undefined) expireIfDue(node);
   const callback: Callback = {
     node,

@@ -12,10 +12,14 @@ function before(a: Due, b: Due): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
+/** How long, in ms, the timer may stay armed for nothing before it is cleared. */
+const IDLE = 1000;
+
 /**
- * A binary heap of deadlines over one timer. Removal only forgets the node, in a few nanoseconds; the timer is
- * cleared once per turn at most, since most contexts are released long before their deadline and setting a
- * timer for each would cost more than all the rest.
+ * A binary heap of deadlines over one timer. Removal only forgets the node, in a few nanoseconds, and leaves the
+ * timer armed: most contexts are released long before their deadline, and setting and clearing a timer for each
+ * costs more than all the rest, microseconds where AsyncLocalStorage is in use. What is armed for nothing is
+ * cleared a second later, once, however many contexts came and went.
  */
 export function createDeadlines(): Deadlines {
   const heap: Due[] = [];
@@ -25,6 +29,7 @@ export function createDeadlines(): Deadlines {
   let timer: unknown;
   let armedAt = Infinity;
   let armedRef = false;
+  let idleTimer: unknown;
   let sweeping = false;
 
   function up(index: number): void {
@@ -104,19 +109,33 @@ export function createDeadlines(): Deadlines {
     arm();
   }
 
-  /** Clears the timer that has nothing left to wait for, and one that need not keep the process alive any more. */
-  function sweep(): void {
-    sweeping = false;
-    if (live === 0) {
-      heap.length = 0;
-      disarm();
-    } else if (armedRef !== refs > 0) arm();
+  /** Looks once, later, whether the timer is still armed for nothing. */
+  function idleSoon(): void {
+    if (idleTimer !== undefined) return;
+    idleTimer = runtime.clock.setTimer(idle, IDLE, false);
   }
 
-  function sweepSoon(): void {
+  function idle(): void {
+    idleTimer = undefined;
+    if (live > 0) return;
+    heap.length = 0;
+    disarm();
+  }
+
+  /** A timer that need not keep the process alive any more must not do so until it fires. */
+  function unrefSoon(): void {
     if (sweeping) return;
     sweeping = true;
-    queueMicrotask(sweep);
+    queueMicrotask(() => {
+      sweeping = false;
+      if (armedRef && refs === 0) arm();
+    });
+  }
+
+  function stop(): void {
+    disarm();
+    if (idleTimer !== undefined) runtime.clock.clearTimer(idleTimer);
+    idleTimer = undefined;
   }
 
   return {
@@ -132,16 +151,17 @@ export function createDeadlines(): Deadlines {
       due.node = undefined;
       live--;
       if (due.ref) refs--;
-      if (live === 0 || (due.ref && refs === 0)) sweepSoon();
-      else if (heap.length > 2 * live + SLACK) compact();
+      if (heap.length > 2 * live + SLACK) compact();
+      if (due.ref && refs === 0) unrefSoon();
+      if (live === 0 && timer !== undefined) idleSoon();
     },
     rearm: arm,
-    disarm,
+    disarm: stop,
     get size() {
       return live;
     },
     get armed() {
-      return timer !== undefined;
+      return timer !== undefined || idleTimer !== undefined;
     },
   };
 }

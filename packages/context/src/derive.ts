@@ -38,7 +38,11 @@ export function withCancel(parent: OtelContext, options?: DeriveOptions): [Cance
  *
  * @throws TypeError if the parent is no Context or `ms` no number; RangeError if `ms` is NaN.
  */
-export function withTimeout(parent: OtelContext, ms: number, options?: DeriveOptions): [CancelContext, Cancel] {
+export function withTimeout(
+  parent: OtelContext,
+  ms: number,
+  options?: DeriveOptions,
+): [CancelContext, Cancel] {
   checkDuration(ms, 'ms');
   const node = deriveUntil(parent, ms, undefined, options);
   return [node, cancelFunction(node)];
@@ -90,9 +94,10 @@ export function derive(parent: OtelContext, options: DeriveOptions | undefined):
   }
   const node = new TreeNode(options?.name, flags, layersOf(parent), undefined);
   const { hooks } = runtime.board;
-  if (carried !== undefined && carried.protocol !== 0) followProtocol(node, carried as ContextNode);
-  else if (hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
+  const other = carried !== undefined && carried.protocol !== 0;
+  if (!other && hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
   if (hooks.contextStarted !== undefined) hooks.contextStarted(node);
+  if (other) followProtocol(node, carried as ContextNode);
   return node;
 }
 
@@ -129,17 +134,13 @@ export function deriveUntil(
   wall: number | undefined,
   options: DeriveOptions | undefined,
 ): TreeNode {
+  // Read before anything is linked: a getter may throw.
+  const cause = options?.cause;
+  const ref = options?.ref === true;
   const node = derive(parent, options);
   if (node.ending !== undefined || ms === Infinity) return node;
   const now = runtime.clock.now();
-  const own: Due = {
-    at: now + ms,
-    node: undefined,
-    cause: options?.cause,
-    wall,
-    ref: options?.ref === true,
-    order: 0,
-  };
+  const own: Due = { at: now + ms, node: undefined, cause, wall, ref, order: 0 };
   node.own = own;
   // An equal deadline of the parent covers this one too: one timer, and the parent's cause, always.
   if (node.due !== undefined && node.due.at <= own.at) return node;
@@ -163,14 +164,26 @@ export function cancelFunction(node: ContextNode): Cancel {
   return cancel;
 }
 
-/** Links to a node of another protocol through the one method that every protocol has. */
+/** Links to a node of another protocol through the methods that every protocol has. */
 function followProtocol(node: TreeNode, up: ContextNode): void {
-  const stop = up.onEnd(() => {
-    const error: unknown = (up as unknown as { err?: () => unknown }).err?.();
-    const cause: unknown = (up as unknown as { cause?: () => unknown }).cause?.();
+  const ended = () => {
+    const error = up.err();
     const reason = reasonOf(error) ?? 'canceled';
-    cancelNode(node, reason, reason === 'canceled' ? 'caller' : 'deadline', cause);
-  });
+    const cause = up.cause();
+    // Without a cause of its own, the cause is the error itself; this node makes one of this copy's.
+    cancelNode(
+      node,
+      reason,
+      reason === 'canceled' ? 'caller' : 'deadline',
+      cause === error ? undefined : cause,
+    );
+  };
+  // At once where it has ended already: `onEnd` would say so in a later turn only.
+  if (up.err() !== undefined) {
+    ended();
+    return;
+  }
+  const stop = up.onEnd(ended);
   node.unlink = () => void stop();
 }
 

@@ -1,7 +1,8 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { FOREIGN } from './keys';
-import { Flag, type ContextNode, type Layer, type RootMark } from './protocol';
+import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
 import { runtime } from './runtime';
+import { dateOf } from './state';
 
 const names = new WeakMap<ContextNode, (parent: string) => string>();
 
@@ -31,6 +32,11 @@ export function describe(
       layer = layer.rest;
     }
     if (at === undefined) break;
+    if (at.protocol !== PROTOCOL) {
+      // Another protocol's node tells its own name.
+      parts.push(at.toString());
+      return parts.reverse().join('.');
+    }
     const name = names.get(at);
     if (name !== undefined) {
       parts.push(name(describe(at.parent, at.parent ?? at.layers.node, at.layers)));
@@ -39,20 +45,24 @@ export function describe(
     parts.push(nodePart(at));
     layer = at.layers;
     root = layer.node;
-    at = at.parent;
+    at = at.parent ?? stranger(root);
   }
   const mark = root !== undefined && root.protocol === 0 ? (root as RootMark) : undefined;
   parts.push(mark?.description ?? foreignName(layers) ?? 'context.Background');
   return parts.reverse().join('.');
 }
 
+/** A node of another protocol, which is a parent that its child is not linked to. */
+function stranger(node: ContextNode | RootMark | undefined): ContextNode | undefined {
+  const known = node === undefined || node.protocol === 0 || node.protocol === PROTOCOL;
+  return known ? undefined : (node as ContextNode);
+}
+
 function nodePart(node: ContextNode): string {
   const own = node.own;
   if ((node.flags & Flag.WITH_DEADLINE) === 0 || own === undefined) return 'WithCancel';
-  const { clock } = runtime;
-  const left = own.at - clock.now();
-  own.wall ??= clock.wallNow() + left;
-  return `WithDeadline(${new Date(own.wall).toISOString()} [${Math.round(left)}ms])`;
+  const left = own.at - runtime.clock.now();
+  return `WithDeadline(${dateOf(own).toISOString()} [${Math.round(left)}ms])`;
 }
 
 function layerPart(layer: Layer): string | undefined {

@@ -43,7 +43,8 @@ export function errorOf(node: ContextNode): CanceledError | DeadlineExceededErro
 /** The ending of an ended node, apart from the one that releases share. */
 export function ownEnding(node: ContextNode): Ending {
   const ending = node.ending as Ending;
-  if (ending !== RELEASED) return ending;
+  // Told by its field: another installed copy has one of its own.
+  if (ending.node !== undefined) return ending;
   return (node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
 }
 

@@ -59,7 +59,8 @@ export function reasonOf(error: unknown): Reason | undefined {
   try {
     let current = error;
     for (let depth = 0; depth < MAX_CAUSES; depth++) {
-      if ((typeof current !== 'object' && typeof current !== 'function') || current === null) return undefined;
+      if ((typeof current !== 'object' && typeof current !== 'function') || current === null)
+        return undefined;
       const brand = (current as { [BRAND]?: unknown })[BRAND];
       if (brand === 'canceled' || brand === 'deadline_exceeded') return brand;
       current = (current as { cause?: unknown }).cause;

@@ -91,12 +91,14 @@ export function group(ctx: OtelContext, options?: GroupOptions): [Group, CancelC
     {
       go(fn, named = {}) {
         checkFunction(fn, 'fn');
+        checkOptions(named, 'options');
         if (limit === 0) throw new RangeError('go would wait for ever: the limit of this group is 0');
         if (running < limit) start({ fn, options: named });
         else queue.push({ fn, options: named });
       },
       tryGo(fn, named = {}) {
         checkFunction(fn, 'fn');
+        checkOptions(named, 'options');
         if (running >= limit) return false;
         start({ fn, options: named });
         return true;

@@ -1,5 +1,5 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext } from './arguments';
+import { checkContext, checkOptions } from './arguments';
 import { addCallback } from './callback';
 import { cancelFunction, derive, deriveUntil } from './derive';
 import { cancelNode, expireIfDue, releaseNode } from './ending';
@@ -36,6 +36,7 @@ export function merge(
 ): [CancelContext, Cancel] {
   checkContext(values, 'values');
   checkContext(other, 'other');
+  checkOptions(options, 'options');
   const up = nodeOf(other);
   const until = up?.ending === undefined ? up?.due : undefined;
   const node =

@@ -3,7 +3,15 @@ import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from './errors';
 import { NODE_KEY } from './keys';
 import { lookup } from './layers';
-import { PROTOCOL, type Callback, type ContextNode, type Due, type Ending, type Layer, type Operation } from './protocol';
+import {
+  PROTOCOL,
+  type Callback,
+  type ContextNode,
+  type Due,
+  type Ending,
+  type Layer,
+  type Operation,
+} from './protocol';
 import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './state';
 import type { CancelContext, Context } from './types';
 import { put } from './view';

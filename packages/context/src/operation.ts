@@ -65,6 +65,8 @@ export function inside<C extends OtelContext, T>(ctx: C, operation: Operation, f
 /** Whether a value is a promise of this or another realm: told by its tag, since `instanceof` fails across realms. */
 export function isPromise(value: unknown): value is Promise<unknown> {
   return (
-    typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Promise]'
+    typeof value === 'object' &&
+    value !== null &&
+    Object.prototype.toString.call(value) === '[object Promise]'
   );
 }

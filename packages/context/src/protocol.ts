@@ -1,10 +1,12 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import type { CanceledError, DeadlineExceededError, Reason } from './errors';
+import type { CancelContext } from './types';
 
 /**
  * The ABI between installed copies of this package, and between it and telemetry: the fields of a node, its
  * ending, its operations. Two copies with the same PROTOCOL number read and write one another's nodes; other
- * numbers link through `onEnd` alone. Everything here is structural: no class, no `instanceof`.
+ * numbers call a node's public methods and link through its `onEnd`, and touch no field but `protocol`.
+ * Everything here is structural: no class, no `instanceof`.
  */
 export const PROTOCOL = 1;
 
@@ -127,7 +129,7 @@ export const Flag = {
  * A context that can end: the node of the cancellation tree and its first view in one object.
  * `parent`, `prev`, `next`, `firstChild` and `lastChild` are an intrusive list of live children.
  */
-export interface ContextNode extends OtelContext {
+export interface ContextNode extends CancelContext {
   readonly protocol: number;
   readonly name: string | undefined;
   flags: number;
@@ -154,6 +156,6 @@ export interface ContextNode extends OtelContext {
   operations: Operation | undefined;
   /** Telemetry's own: the index of its record, or -1. */
   slot: number;
-  /** The one method of every protocol: calls `fn` once, at the end; returns stop. */
+  /** The one method that every protocol has beside the public ones: calls `fn` once, at the end; returns stop. */
   onEnd(fn: () => void): () => boolean;
 }

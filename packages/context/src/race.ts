@@ -25,17 +25,19 @@ export function race<T>(ctx: OtelContext, promise: PromiseLike<T>): Promise<T> {
   if (typeof (promise as PromiseLike<T> | undefined)?.then !== 'function') {
     throw wrongType('promise', 'a promise', promise);
   }
+  // Once: a query builder's `then` runs the query at each call.
+  const native = Promise.resolve(promise);
   const node = nodeOf(ctx);
-  if (node === undefined) return Promise.resolve(promise);
+  if (node === undefined) return native;
   const operation = begin(node, undefined);
-  const result = untilEnd(node, promise);
+  const result = untilEnd(node, native);
   const settled = () => operation.settle();
-  Promise.resolve(promise).then(settled, settled);
+  native.then(settled, settled);
   return result;
 }
 
 /** Settles as the promise does, or rejects with the node's error once it ends. */
-export function untilEnd<T>(node: ContextNode, promise: PromiseLike<T>): Promise<T> {
+export function untilEnd<T>(node: ContextNode, promise: Promise<T>): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     // The reactions on a promise that outlives the context hold this one cell, which is emptied when it is over.
     const open: { resolve?: typeof resolve; reject?: typeof reject } = { resolve, reject };
@@ -54,7 +56,7 @@ export function untilEnd<T>(node: ContextNode, promise: PromiseLike<T>): Promise
       told();
       stop();
     };
-    Promise.resolve(promise).then(
+    promise.then(
       (value) => settle(() => open.resolve?.(value)),
       (error: unknown) => settle(() => open.reject?.(error)),
     );

@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from './clock';
 import { createHookBoard, type HookBoard } from './hooks';
-import type { Due } from './protocol';
+import { PROTOCOL, type Due } from './protocol';
 
 /** One timer structure serves every deadline of the process. */
 export interface Deadlines {
@@ -25,11 +25,16 @@ export interface Runtime {
   deadlines: Deadlines | undefined;
 }
 
-const SLOT = Symbol.for('@curfew/context.runtime.v1');
+const SLOT = Symbol.for(`@curfew/context.runtime.v${PROTOCOL}`);
 
 function shared(): Runtime {
   const slots = globalThis as { [SLOT]?: Runtime };
-  return (slots[SLOT] ??= { board: createHookBoard(), clock: systemClock, enforce: true, deadlines: undefined });
+  return (slots[SLOT] ??= {
+    board: createHookBoard(),
+    clock: systemClock,
+    enforce: true,
+    deadlines: undefined,
+  });
 }
 
 /** The state shared by every copy of this package in the process. */

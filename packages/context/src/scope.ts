@@ -1,5 +1,13 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkDuration, checkFunction, checkInstant, checkOptions, checkSignal, isContext, wrongType } from './arguments';
+import {
+  checkDuration,
+  checkFunction,
+  checkInstant,
+  checkOptions,
+  checkSignal,
+  isContext,
+  wrongType,
+} from './arguments';
 import { addCallback } from './callback';
 import { derive, deriveUntil } from './derive';
 import { errorOf, expireIfDue, releaseNode } from './ending';

@@ -1,5 +1,5 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext } from './arguments';
+import { checkContext, checkFunction, checkOptions, wrongType } from './arguments';
 import type { Clock } from './clock';
 import { cancelNode, expireIfDue, retireNode } from './ending';
 import { addListener, type HookEvents, type Hooks } from './hooks';
@@ -59,6 +59,13 @@ export interface EndOptions {
  */
 export function end(ctx: OtelContext, options: EndOptions): void {
   checkContext(ctx, 'ctx');
+  if (typeof (options as EndOptions | undefined)?.origin !== 'string') {
+    throw wrongType(
+      'options.origin',
+      'an origin such as shutdown',
+      (options as EndOptions | undefined)?.origin,
+    );
+  }
   const node = nodeOf(ctx);
   if (node === undefined) return;
   cancelNode(node, reasonFor(options.origin), options.origin, options.cause);
@@ -83,6 +90,7 @@ export function retire(ctx: OtelContext): void {
 /** Starts an operation under a context; `undefined` where the context never ends. Whoever starts one settles it. */
 export function beginOperation(ctx: OtelContext, options?: OperationOptions): Operation | undefined {
   checkContext(ctx, 'ctx');
+  checkOptions(options, 'options');
   const node = nodeOf(ctx);
   return node === undefined ? undefined : begin(node, options);
 }
@@ -92,6 +100,8 @@ export const hooks: Readonly<Hooks> = runtime.board.hooks;
 
 /** Listens to the hooks, beside whoever else does; returns how to stop. */
 export function subscribe(listener: Partial<HookEvents>): () => void {
+  if (typeof listener !== 'object' || listener === null)
+    throw wrongType('listener', 'an object of hooks', listener);
   return addListener(runtime.board, listener);
 }
 
@@ -107,6 +117,9 @@ export function clock(): Clock {
 
 /** Puts another clock in force, for tests; returns how to put the former one back. */
 export function useClock(replacement: Clock): () => void {
+  for (const method of ['now', 'wallNow', 'setTimer', 'clearTimer'] as const) {
+    checkFunction((replacement as Clock | undefined)?.[method], `replacement.${method}`);
+  }
   const former = runtime.clock;
   swap(replacement);
   return () => swap(former);

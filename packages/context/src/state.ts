@@ -1,6 +1,6 @@
 import type { CanceledError, DeadlineExceededError } from './errors';
 import { errorOf, expireIfDue } from './ending';
-import type { ContextNode } from './protocol';
+import type { ContextNode, Due } from './protocol';
 import { runtime } from './runtime';
 
 // What a context answers about its node. Each answer compares the clock first, so that a blocked event loop
@@ -21,11 +21,17 @@ export function causeOf(node: ContextNode): unknown {
 }
 
 export function deadlineOf(node: ContextNode): Date | undefined {
-  const due = node.due;
-  if (due === undefined) return undefined;
+  return node.due === undefined ? undefined : dateOf(node.due);
+}
+
+/** The furthest from the epoch that a Date can be, in ms, either way (ECMAScript, "Time Values and Time Range"). */
+const MAX_DATE = 8.64e15;
+
+/** A deadline as the Date shown to users, fixed on first read; the last one there is for a deadline beyond it. */
+export function dateOf(due: Due): Date {
   const { clock } = runtime;
   due.wall ??= clock.wallNow() + (due.at - clock.now());
-  return new Date(due.wall);
+  return new Date(Math.max(-MAX_DATE, Math.min(MAX_DATE, due.wall)));
 }
 
 export function remainingOf(node: ContextNode): number {

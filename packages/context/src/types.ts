@@ -1,4 +1,4 @@
-/// <reference lib="esnext.disposable" />
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Context as OtelContext } from '@opentelemetry/api';
 import type { CanceledError, DeadlineExceededError } from './errors';
 

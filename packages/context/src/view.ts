@@ -1,6 +1,5 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { describe } from './describe';
-import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './state';
 import type { CanceledError, DeadlineExceededError } from './errors';
 import { FOREIGN, NODE_KEY } from './keys';
 import { beneath, lookup } from './layers';
@@ -37,28 +36,23 @@ export class View implements Context, Layer {
   }
 
   get signal(): AbortSignal | undefined {
-    const node = live(this.node);
-    return node && signalOf(node);
+    return live(this.node)?.signal;
   }
 
   err(): CanceledError | DeadlineExceededError | undefined {
-    const node = live(this.node);
-    return node && errOf(node);
+    return live(this.node)?.err();
   }
 
   cause(): unknown {
-    const node = live(this.node);
-    return node && causeOf(node);
+    return live(this.node)?.cause();
   }
 
   deadline(): Date | undefined {
-    const node = live(this.node);
-    return node && deadlineOf(node);
+    return live(this.node)?.deadline();
   }
 
   remaining(): number {
-    const node = live(this.node);
-    return node === undefined ? Infinity : remainingOf(node);
+    return live(this.node)?.remaining() ?? Infinity;
   }
 
   throwIfDone(): void {
@@ -71,7 +65,7 @@ export class View implements Context, Layer {
   }
 }
 
-/** The node, if it is one and not the mark of a root. */
+/** The node, of whatever protocol, if it is one and not the mark of a root. It answers by its own methods. */
 function live(node: ContextNode | RootMark | undefined): ContextNode | undefined {
   return node !== undefined && node.protocol !== 0 ? (node as ContextNode) : undefined;
 }

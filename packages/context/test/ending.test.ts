@@ -115,7 +115,10 @@ describe('mark, then notify', () => {
       cancel();
       console.log('returned');
     `;
-    const { stdout, status } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', cwd: __dirname });
+    const { stdout, status } = spawnSync(process.execPath, ['-e', program], {
+      encoding: 'utf8',
+      cwd: __dirname,
+    });
     expect(stdout.trim().split('\n')).toEqual(['second', 'returned', 'uncaught mine']);
     expect(status).toBe(0);
   });
@@ -257,7 +260,9 @@ describe('outcomes', () => {
     onEnd(request, told);
     const { signal } = request;
     retire(request);
-    expect(ends).toEqual([{ name: 'request', outcome: 'completed', origin: 'caller', retired: true, fanout: 0 }]);
+    expect(ends).toEqual([
+      { name: 'request', outcome: 'completed', origin: 'caller', retired: true, fanout: 0 },
+    ]);
     expect([request.err(), signal.aborted, request.deadline(), child.deadline()]).toEqual([
       undefined,
       false,

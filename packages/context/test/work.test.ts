@@ -44,7 +44,10 @@ describe('scope', () => {
     const late = deferred<number>();
     const result = scope({ timeout: 20, name: 'price' }, () => late.promise);
     clock.advance(20);
-    await expect(result).rejects.toMatchObject({ name: 'TimeoutError', message: 'context deadline exceeded' });
+    await expect(result).rejects.toMatchObject({
+      name: 'TimeoutError',
+      message: 'context deadline exceeded',
+    });
     late.reject(new Error('nobody listens any more'));
     await new Promise((resolve) => setImmediate(resolve));
     restore();
@@ -80,10 +83,14 @@ describe('scope', () => {
   test('takes a parent, a signal and the earlier of timeout and deadline', async () => {
     const controller = new AbortController();
     const [parent] = withTimeout(background(), 500);
-    const seen = scope(parent, { signal: controller.signal, timeout: 400, deadline: Date.now() + 100 }, (ctx) => {
-      expect(ctx.remaining()).toBeLessThanOrEqual(100);
-      return new Promise(() => undefined);
-    });
+    const seen = scope(
+      parent,
+      { signal: controller.signal, timeout: 400, deadline: Date.now() + 100 },
+      (ctx) => {
+        expect(ctx.remaining()).toBeLessThanOrEqual(100);
+        return new Promise(() => undefined);
+      },
+    );
     controller.abort('enough');
     await expect(seen).rejects.toMatchObject({ name: 'AbortError', cause: 'enough' });
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
@@ -114,7 +121,8 @@ describe('a release with work in its subtree', () => {
     for (const start of [
       (ctx: CancelContext) => void track(ctx, new Promise(() => undefined)),
       (ctx: CancelContext) => void run(ctx, () => new Promise(() => undefined)),
-      (ctx: CancelContext) => void run(withCancel(ctx, { name: 'child' })[0], () => new Promise(() => undefined)),
+      (ctx: CancelContext) =>
+        void run(withCancel(ctx, { name: 'child' })[0], () => new Promise(() => undefined)),
     ]) {
       outcomes = [];
       const [ctx, cancel] = withCancel(background(), { name: 'parent' });
@@ -147,7 +155,10 @@ describe('a release with work in its subtree', () => {
   test('a tracked promise is never the caller', async () => {
     const [ctx, cancel] = withCancel(background(), { name: 'parent' });
     const gate = deferred();
-    const work = track(ctx, gate.promise.then(() => cancel()));
+    const work = track(
+      ctx,
+      gate.promise.then(() => cancel()),
+    );
     gate.resolve();
     await work;
     expect(outcomes).toEqual([['parent', 'canceled']]);
@@ -202,7 +213,8 @@ describe('observe mode', () => {
     const enforce = setEnforcement(false);
     const observed: string[] = [];
     const stop = subscribe({
-      cancellationObserved: ({ node, reason, origin }) => void observed.push(`${node.name} ${reason} ${origin}`),
+      cancellationObserved: ({ node, reason, origin }) =>
+        void observed.push(`${node.name} ${reason} ${origin}`),
     });
     const late = deferred<string>();
     const result = scope({ timeout: 20, name: 'price' }, async (ctx) => {

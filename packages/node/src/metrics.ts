@@ -1,0 +1,81 @@
+import type { Telemetry } from '@curfew/telemetry';
+import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import type { Resource } from '@opentelemetry/resources';
+import {
+  ConsoleMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+  type IMetricReader,
+  type PushMetricExporter,
+} from '@opentelemetry/sdk-metrics';
+import { toFamilies } from './exposition';
+import { defaultMetrics, type Configuration } from './options';
+import { loadOtlp } from './otlp';
+import type { Transport } from './otlp-transport';
+import { servePrometheus, type PrometheusServer } from './prometheus-server';
+
+export interface Metrics {
+  readonly provider: MeterProvider;
+  readonly server: PrometheusServer | undefined;
+  readonly transports: readonly Transport[];
+}
+
+export interface MetricsParts {
+  readonly configuration: Configuration;
+  readonly resource: Resource;
+  readonly telemetry: Telemetry;
+  /** `false` where another thread of this process has the endpoint. */
+  readonly mayServe: boolean;
+}
+
+/** One meter provider with a reader for each exporter, each of which also reads Curfew's own families. */
+export function createMetrics({ configuration, resource, telemetry, mayServe }: MetricsParts): Metrics {
+  const readers: IMetricReader[] = [...configuration.metricReaders];
+  const transports: Transport[] = [];
+  let server: PrometheusServer | undefined;
+  for (const name of configuration.metrics ?? defaultMetrics(configuration)) {
+    if (name === 'otlp') {
+      const { exporter, transport } = loadOtlp().createOtlpMetrics(configuration);
+      transports.push(transport);
+      readers.push(periodic(exporter, configuration, telemetry));
+    } else if (name === 'console') {
+      readers.push(periodic(new ConsoleMetricExporter(), configuration, telemetry));
+    } else if (mayServe) {
+      const reader = new PrometheusExporter({
+        preventServerStart: true,
+        metricProducers: [telemetry.producer({ dialect: 'prometheus' })],
+      });
+      readers.push(reader);
+      server = serve(reader, configuration);
+    }
+  }
+  return { provider: new MeterProvider({ resource, readers }), server, transports };
+}
+
+function serve(
+  reader: PrometheusExporter,
+  { prometheusHost, prometheusPort }: Configuration,
+): PrometheusServer {
+  const serializer = new PrometheusSerializer('', false, undefined, false, true);
+  return servePrometheus({
+    host: prometheusHost,
+    port: prometheusPort,
+    scrape: async () => serializer.serialize(toFamilies((await reader.collect()).resourceMetrics)),
+  });
+}
+
+function periodic(
+  exporter: PushMetricExporter,
+  configuration: Configuration,
+  telemetry: Telemetry,
+): IMetricReader {
+  const { metricInterval, metricTimeout, temporality } = configuration;
+  return new PeriodicExportingMetricReader({
+    exporter,
+    exportIntervalMillis: metricInterval,
+    exportTimeoutMillis: Math.min(metricTimeout, metricInterval),
+    metricProducers: [
+      telemetry.producer({ temporality: temporality === 'cumulative' ? 'cumulative' : 'delta' }),
+    ],
+  });
+}

@@ -1,0 +1,36 @@
+import Module from 'node:module';
+import type * as CurfewPg from '@curfew/pg';
+
+/** The file that `require('pg')` and, through its wrapper, `import 'pg'` both load. */
+const MAIN_FILE = /[\\/]pg[\\/]lib[\\/]index\.js$/;
+
+type Load = (this: unknown, request: string, ...rest: unknown[]) => unknown;
+
+/**
+ * Instruments every copy of pg as the application loads it, without a loader: an ES module's import of CommonJS
+ * goes through the same function as `require`. What was loaded before is found in the cache.
+ */
+export function instrumentPgWhenLoaded(): void {
+  const loader = Module as unknown as {
+    _load: Load;
+    _cache: Record<string, { exports: unknown } | undefined>;
+  };
+  const original = loader._load;
+  const seen = new WeakSet<object>();
+  const onLoaded = (exports: unknown) => {
+    if (typeof exports !== 'object' && typeof exports !== 'function') return;
+    if (exports === null || seen.has(exports) || !('Client' in exports)) return;
+    seen.add(exports);
+    // Loaded only now, since a service without a database needs none of it.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { instrumentPg } = require('@curfew/pg') as typeof CurfewPg;
+    instrumentPg(exports as CurfewPg.PgModule);
+  };
+  loader._load = function (request, ...rest) {
+    const exports = original.call(this, request, ...rest);
+    if (request === 'pg' || MAIN_FILE.test(request)) onLoaded(exports);
+    return exports;
+  };
+  for (const [file, loaded] of Object.entries(loader._cache))
+    if (MAIN_FILE.test(file)) onLoaded(loaded?.exports);
+}

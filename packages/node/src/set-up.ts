@@ -1,0 +1,53 @@
+import { isMainThread } from 'node:worker_threads';
+import { setEnforcement } from '@curfew/context/spi';
+import { install } from '@curfew/telemetry';
+import { diag, metrics as metricsApi, propagation, trace } from '@opentelemetry/api';
+import { createHandle, type Handle } from './handle';
+import { instrument } from './instrument';
+import { warn } from './logging';
+import { createMetrics } from './metrics';
+import type { Configuration } from './options';
+import { createPropagator } from './propagator';
+import { isRegistered } from './registered';
+import { createResource } from './resource';
+import { createTraces } from './traces';
+
+/** Puts the parts together and registers them with OpenTelemetry. */
+export function setUp(configuration: Configuration): Handle {
+  const { orphanGrace, orphanReportAfter, lingerAfter, maxNames, maxKinds } = configuration;
+  if (!configuration.enforce) {
+    setEnforcement(false);
+    diag.info('curfew: observing only, nothing is cancelled (CURFEW_ENFORCE=0)');
+  }
+  const telemetry = install({ orphanGrace, orphanReportAfter, lingerAfter, maxNames, maxKinds });
+  const resource = createResource(configuration);
+  const metrics = createMetrics({ configuration, resource, telemetry, mayServe: isMainThread });
+  const traces = createTraces(configuration, resource, telemetry);
+  const { plant, instrumentModules } = instrument(configuration, metrics.server);
+  const propagator = createPropagator(configuration, plant);
+
+  ours(
+    'metrics',
+    () => metricsApi.setGlobalMeterProvider(metrics.provider),
+    'telemetry.producer() to its readers',
+  );
+  ours(
+    'trace',
+    () => trace.setGlobalTracerProvider(traces.provider),
+    'telemetry.spanProcessor to its processors',
+  );
+  ours(
+    'propagation',
+    () => propagation.setGlobalPropagator(propagator),
+    "@curfew/propagation's DeadlinePropagator",
+  );
+  // Last: an instrumentation takes its meter when it is made.
+  instrumentModules();
+  return createHandle({ traces, metrics, telemetry, limit: configuration.shutdownTimeout });
+}
+
+/** Where another SDK was first, its set-up stays, and one line tells what is missing there. */
+function ours(api: 'trace' | 'metrics' | 'propagation', register: () => boolean, remedy: string): void {
+  if (isRegistered(api)) warn(`another OpenTelemetry SDK in this process handles ${api}; add ${remedy}`);
+  else register();
+}

@@ -1,0 +1,58 @@
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { readEnvironment } from './environment';
+import { idleHandle, type Handle } from './handle';
+import { startLogging, warn } from './logging';
+import { configure, type StartOptions } from './options';
+import { isRegistered } from './registered';
+import type * as SetUp from './set-up';
+
+const STARTED = Symbol.for('@curfew/node.started.v1');
+
+/** One slot a process, so that `--import` and `start`, or two copies of this package, do not set up two SDKs. */
+const slots = globalThis as { [STARTED]?: { readonly handle: Handle; told: boolean } };
+
+/**
+ * Sets Curfew and OpenTelemetry up for this process: traces, metrics with `/metrics`, propagators, the
+ * instrumentations of node:http and fetch, and Curfew's own of http, fetch and pg. Call it before the application
+ * loads its modules; `node --import @curfew/node/register app.js` does so without a change of the code. Options
+ * come before environment variables. A bad environment variable is told in one line and its default used.
+ *
+ * A second call sets nothing up: it returns the first one's handle, and says so once.
+ *
+ * @throws TypeError or RangeError naming the option that is wrong.
+ * @example
+ * ```ts
+ * import { start } from '@curfew/node';
+ * const curfew = start({ serviceName: 'orders' });
+ * process.once('SIGTERM', async () => {
+ *   server.close();
+ *   await curfew.shutdown();
+ *   process.exit(0);
+ * });
+ * ```
+ */
+export function start(options: StartOptions = {}): Handle {
+  const { settings, warnings } = readEnvironment(process.env);
+  const configuration = configure(settings, options);
+  const present = slots[STARTED];
+  if (present !== undefined) {
+    if (!present.told) warn('started already; this call has no effect and returns what the first one did');
+    present.told = true;
+    return present.handle;
+  }
+  startLogging(configuration);
+  for (const warning of warnings) warn(warning);
+  // Whoever calls, nothing of this belongs to the context of a request.
+  const handle = context.with(ROOT_CONTEXT, () => {
+    if (!isRegistered('context')) {
+      context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    }
+    // With the SDK disabled, only `active()` still has to work across awaits; nothing else is even loaded.
+    if (configuration.disabled) return idleHandle();
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load it in any case
+    return (require('./set-up') as typeof SetUp).setUp(configuration);
+  });
+  slots[STARTED] = { handle, told: false };
+  return handle;
+}

@@ -1,0 +1,57 @@
+import type { Telemetry } from '@curfew/telemetry';
+import type { Resource } from '@opentelemetry/resources';
+import {
+  BatchSpanProcessor,
+  ConsoleSpanExporter,
+  NodeTracerProvider,
+  SimpleSpanProcessor,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace-node';
+import type { Configuration } from './options';
+import { loadOtlp } from './otlp';
+import type { Transport } from './otlp-transport';
+import { createSampler } from './sampler';
+
+export interface Traces {
+  readonly provider: NodeTracerProvider;
+  readonly transports: readonly Transport[];
+}
+
+/** A tracer provider that tells Curfew of every span, and exports them where the configuration says. */
+export function createTraces(configuration: Configuration, resource: Resource, telemetry: Telemetry): Traces {
+  // First, so that what it writes on a span is there for whoever comes after.
+  const processors: SpanProcessor[] = [telemetry.spanProcessor, ...configuration.spanProcessors];
+  const transports: Transport[] = [];
+  for (const name of configuration.traces ??
+    (configuration.otlp.traces.endpoint === undefined ? [] : ['otlp'])) {
+    if (name === 'console') {
+      processors.push(new SimpleSpanProcessor(new ConsoleSpanExporter()));
+    } else {
+      const { exporter, transport } = loadOtlp().createOtlpTraces(configuration);
+      transports.push(transport);
+      processors.push(
+        new BatchSpanProcessor(exporter, {
+          maxQueueSize: configuration.spanQueue,
+          maxExportBatchSize: Math.min(configuration.spanBatch, configuration.spanQueue),
+          scheduledDelayMillis: configuration.spanDelay,
+          exportTimeoutMillis: configuration.spanTimeout,
+        }),
+      );
+    }
+  }
+  const provider = new NodeTracerProvider({
+    resource,
+    sampler: createSampler(configuration),
+    spanProcessors: processors,
+    spanLimits: {
+      attributeCountLimit: configuration.spanAttributeCount ?? configuration.attributeCount,
+      attributeValueLengthLimit:
+        configuration.spanAttributeLength ?? configuration.attributeLength ?? Infinity,
+      eventCountLimit: configuration.spanEvents,
+      linkCountLimit: configuration.spanLinks,
+      attributePerEventCountLimit: configuration.eventAttributes,
+      attributePerLinkCountLimit: configuration.linkAttributes,
+    },
+  });
+  return { provider, transports };
+}

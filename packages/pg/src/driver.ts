@@ -1,0 +1,116 @@
+import type { EventEmitter } from 'node:events';
+import type { Duplex } from 'node:stream';
+
+/**
+ * What this package relies on in `pg` beyond its documented surface, in one place. The names have held since
+ * pg 8.11, but for the underscore of `activeQuery` and `queryQueue`.
+ */
+export interface Submittable {
+  submit(connection: unknown): Error | null | undefined | void;
+  handleError(error: Error, connection: unknown): void;
+  handleReadyForQuery?(connection: unknown): void;
+  callback?: Callback | undefined;
+  text?: unknown;
+  /** Set by pg-query-stream, which is a Readable over a cursor. */
+  cursor?: unknown;
+  destroy?(error?: Error): unknown;
+}
+
+export type Callback = (error: unknown, result?: unknown) => void;
+
+export interface Query extends Submittable {
+  query_timeout?: number;
+}
+
+export interface DriverClient extends EventEmitter {
+  query(config: unknown, values?: unknown, callback?: unknown): unknown;
+  end(): unknown;
+  release?: (error?: unknown) => void;
+  readonly host: string;
+  readonly port: number;
+  /** `true`, or the options of `tls.connect`. */
+  readonly ssl: unknown;
+  readonly sslNegotiation?: string;
+  readonly processID: number | null;
+  /** Four bytes as a number up to protocol 3.0; longer ones come as bytes. */
+  readonly secretKey: number | Uint8Array | null;
+  readonly connection?: {
+    readonly stream?: Duplex & { readonly remoteAddress?: string; readonly remotePort?: number };
+  };
+  readonly pipeline?: boolean;
+  readonly _Promise?: PromiseConstructor;
+  readonly _activeQuery?: unknown;
+  readonly activeQuery?: unknown;
+  readonly _queryQueue?: unknown[];
+  readonly queryQueue?: unknown[];
+  _pulseQueryQueue?(): void;
+}
+
+export interface DriverPool extends EventEmitter {
+  connect(callback?: (error: unknown, client?: DriverClient, release?: unknown) => void): unknown;
+  query(text: unknown, values?: unknown, callback?: unknown): unknown;
+  readonly totalCount: number;
+  readonly Promise?: PromiseConstructor;
+  readonly _pendingQueue?: { timedOut?: boolean }[];
+}
+
+/** Whether the client holds this query as the one that the server works on. */
+export function isActive(client: DriverClient, query: Submittable): boolean {
+  // Asking 8.23 for the name without the underscore prints a deprecation.
+  return ('_activeQuery' in client ? client._activeQuery : client.activeQuery) === query;
+}
+
+/** Takes a query that was not sent yet out of the client's queue; `false` if it is not there. */
+export function unqueue(client: DriverClient, query: Submittable): boolean {
+  const queue = '_queryQueue' in client ? client._queryQueue : client.queryQueue;
+  const index = queue?.indexOf(query) ?? -1;
+  if (index === -1) return false;
+  queue?.splice(index, 1);
+  return true;
+}
+
+/**
+ * Keeps the client from sending its next query, whoever asks: the instance gets a method of its own that does
+ * nothing over the one with which pg takes the next from its queue. Returns how to let it go on.
+ */
+export function hold(client: DriverClient): () => void {
+  const former = Object.getOwnPropertyDescriptor(client, '_pulseQueryQueue');
+  client._pulseQueryQueue = () => undefined;
+  return () => {
+    if (former === undefined) delete client._pulseQueryQueue;
+    else Object.defineProperty(client, '_pulseQueryQueue', former);
+    client._pulseQueryQueue?.();
+  };
+}
+
+/** Whether a value is a pool of pg-pool, told by its shape. */
+export function isPool(target: unknown): target is DriverPool {
+  return typeof target === 'object' && target !== null && 'totalCount' in target && 'connect' in target;
+}
+
+/** Makes the Query that `client.query` would make, so that its life can be followed. */
+export function createQuery(
+  client: DriverClient,
+  config: unknown,
+  values: unknown,
+  callback: unknown,
+): Query | undefined {
+  const { Query } = client.constructor as { Query?: new (...args: unknown[]) => Query };
+  if (typeof Query !== 'function') return undefined;
+  const query = new Query(config, values, callback);
+  const timeout = (config as { query_timeout?: number }).query_timeout;
+  // The client reads this from what it is given, which is now the query.
+  if (timeout !== undefined) query.query_timeout = timeout;
+  return query;
+}
+
+/** Whether a value follows the protocol of cursors, streams and pg's own Query. */
+export function isSubmittable(value: unknown): value is Submittable {
+  return typeof (value as Submittable | null | undefined)?.submit === 'function';
+}
+
+/** Whether it is pg's own Query, of whatever copy of pg: of all submittables, it alone ends by itself. */
+export function isPlainQuery(client: DriverClient, query: Submittable): boolean {
+  const { Query } = client.constructor as { Query?: new (...args: unknown[]) => Query };
+  return typeof Query === 'function' && query instanceof Query;
+}

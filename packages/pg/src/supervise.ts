@@ -1,0 +1,105 @@
+import { AsyncResource } from 'node:async_hooks';
+import { onEnd, type Context } from '@curfew/context';
+import { beginOperation, clock, hooks, nodeOf } from '@curfew/context/spi';
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
+import { cancelInServer, type Cancelling } from './backend-cancel';
+import { isActive, isPlainQuery, unqueue, type DriverClient, type Submittable } from './driver';
+import { endedError } from './ended-error';
+import { endsTransaction } from './transaction-end';
+import type { PgOptions } from './types';
+
+/** Where a query carries the asynchronous context of its caller, once it is supervised. */
+const CALLER = Symbol.for('@curfew/pg.caller');
+
+/** What pg calls on a query as the answer comes in. All of it may call the user's listeners. */
+const EVENTS = [
+  'handleRowDescription',
+  'handleDataRow',
+  'handlePortalSuspended',
+  'handleCommandComplete',
+] as const;
+
+/** The asynchronous context in which a query was submitted; `undefined` for one that nobody supervises. */
+export function callerOf(query: unknown): AsyncResource | undefined {
+  return (query as { [CALLER]?: AsyncResource } | null | undefined)?.[CALLER];
+}
+
+/**
+ * Follows a query from here until the server is done with it, by methods of its own over those that pg calls on
+ * it. It is refused if its context ends before it is sent, and cancelled in the server after. To be called, with
+ * the context active, before the query is handed to its client.
+ */
+export function supervise(ctx: Context, client: DriverClient, query: Submittable, options: PgOptions): void {
+  const { submit, handleError, handleReadyForQuery } = query;
+  const plain = isPlainQuery(client, query);
+  const exempt = endsTransaction(query.text);
+  const caller = new AsyncResource('CURFEW_PG_QUERY');
+  const operation =
+    options.track === false ? undefined : beginOperation(ctx, { name: 'pg.query', kind: 'client' });
+  let state: 'queued' | 'sent' | 'settled' = 'queued';
+  let cancelling: Cancelling | undefined;
+
+  const settle = (error: Error | undefined, deliver: () => void) => {
+    const inContext = () => caller.runInAsyncScope(deliver);
+    if (state === 'settled') {
+      inContext();
+      return;
+    }
+    state = 'settled';
+    stop();
+    operation?.settle();
+    if (cancelling === undefined) inContext();
+    else cancelling.settled(error, inContext);
+  };
+
+  const ended = () => {
+    if (state === 'queued') {
+      // Not in the queue: it is being sent at this moment, and `submit` refuses it.
+      if (unqueue(client, query))
+        process.nextTick(() => query.handleError(ctx.err() as Error, client.connection));
+      return;
+    }
+    // A pipeline has sent the queries of others behind it, and a cancel would hit whichever is running.
+    if (state === 'settled' || client.pipeline === true) return;
+    const at = nodeOf(ctx)?.ending?.at ?? NaN;
+    cancelling = cancelInServer(client, Number.isNaN(at) ? clock().now() : at, plain, options);
+    // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
+    if (query.cursor !== undefined) query.destroy?.(ctx.err());
+  };
+
+  query.submit = (connection) => {
+    if (!exempt) {
+      // The clock may know of the end before any timer does.
+      const error = ctx.err();
+      if (error !== undefined) {
+        hooks.callRefused?.({ source: 'postgresql' });
+        return error;
+      }
+    }
+    state = 'sent';
+    const failure = submit.call(query, connection);
+    if (failure) state = 'queued';
+    return failure;
+  };
+  query.handleError = (error, connection) => {
+    // pg's `query_timeout` gives up on an answer that the server still works on.
+    const abandoned = state === 'sent' && isActive(client, query);
+    const ours = cancelling?.caused(error) === true;
+    const deliver = () => handleError.call(query, ours ? endedError(ctx, error) : error, connection);
+    if (abandoned) caller.runInAsyncScope(deliver);
+    else settle(error, deliver);
+  };
+  query.handleReadyForQuery = (connection) =>
+    settle(undefined, () => handleReadyForQuery?.call(query, connection));
+  const events = query as unknown as Record<string, unknown>;
+  for (const name of EVENTS) {
+    const original = events[name];
+    if (typeof original === 'function') {
+      events[name] = (...args: unknown[]) =>
+        caller.runInAsyncScope(original as (...args: unknown[]) => unknown, query, ...args);
+    }
+  }
+  Object.defineProperty(query, CALLER, { value: caller });
+  // What runs at the end (sockets, timers) belongs to no request, and must not keep one alive.
+  const stop = exempt ? () => false : context.with(ROOT_CONTEXT, () => onEnd(ctx, ended));
+}

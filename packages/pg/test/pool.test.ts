@@ -1,0 +1,133 @@
+import { background, isCanceled, isDeadlineExceeded, scope, withCancel } from '@curfew/context';
+import { connect, query } from '@curfew/pg';
+import { startPostgres, type Postgres } from '../../demo/dist/postgres';
+import { monitor, opened, proxy, rejection, told, until, type Monitor } from './support';
+
+let postgres: Postgres;
+let server: Monitor;
+let open: ReturnType<typeof opened>;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  server = await monitor(postgres.connectionString);
+  open = opened({ connectionString: postgres.connectionString });
+});
+afterEach(() => open.end());
+afterAll(async () => {
+  await server.end();
+  await postgres.stop();
+});
+
+test('300 queries cancelled as they finish: not one innocent next query on the connection is killed', async () => {
+  const pool = open.pool({ max: 1 });
+  const seed = Date.now() % 1_000_000;
+  let state = seed;
+  const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  const victims: unknown[] = [];
+  for (let i = 0; i < 300; i++) {
+    const [ctx, cancel] = withCancel(background());
+    const client = await connect(ctx, pool);
+    const first = query(ctx, client, 'SELECT pg_sleep(0.002)').catch(() => undefined);
+    setTimeout(() => cancel(new Error('hung up')), 1 + random() * 3);
+    await first;
+    client.release();
+    await query(background(), pool, 'SELECT pg_sleep(0.002)').catch((error: unknown) => victims.push(error));
+  }
+  expect({ seed, victims }).toEqual({ seed, victims: [] });
+});
+
+test('twenty queries that time out never make more backends than the pool may have', async () => {
+  const between = await proxy(postgres.port, (cancel) => cancel.forward());
+  const pool = open.pool({
+    connectionString: postgres.connectionString.replace(String(postgres.port), String(between.port)),
+    max: 2,
+  });
+  const most = { inServer: 0 };
+  let over = false;
+  const watching = (async () => {
+    while (!over) most.inServer = Math.max(most.inServer, await server.count('true'));
+  })();
+  const late = (tag: number) =>
+    rejection(scope({ timeout: 40 }, (ctx) => query(ctx, pool, `SELECT pg_sleep(600) /* ${tag} */`)));
+  const together = await Promise.all(Array.from({ length: 10 }, (_, i) => late(i)));
+  const inTurn = [];
+  for (let i = 10; i < 20; i++) inTurn.push(await late(i));
+  await server.idle();
+  over = true;
+  await watching;
+  expect([...together, ...inTurn].every(isDeadlineExceeded)).toBe(true);
+  // Two tallies: what PostgreSQL lists, and the sessions that the proxy saw it hold open at once.
+  expect(most.inServer).toBeLessThanOrEqual(2);
+  expect(between.tally.mostSessions).toBeLessThanOrEqual(2);
+  await until('all are back', () => pool.idleCount === pool.totalCount && pool.waitingCount === 0);
+  expect((await query(background(), pool, 'SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+  await open.end();
+  await between.close();
+});
+
+test('fifty aborted queries leave the pool idle, with nobody waiting', async () => {
+  const pool = open.pool({ max: 5 });
+  const [ctx, cancel] = withCancel(background());
+  const all = Array.from({ length: 50 }, () =>
+    rejection(query(ctx, pool, 'SELECT pg_sleep(600) /* fifty */')),
+  );
+  await until(
+    'five run',
+    async () => (await server.count(`state = 'active' AND query LIKE '%fifty%'`)) === 5,
+  );
+  cancel(new Error('hung up'));
+  expect((await Promise.all(all)).every(isCanceled)).toBe(true);
+  await server.idle();
+  expect({ idle: pool.idleCount, total: pool.totalCount, waiting: pool.waitingCount }).toEqual({
+    idle: 5,
+    total: 5,
+    waiting: 0,
+  });
+});
+
+test('waiting for a client ends with the context, and the place in the queue is given up', async () => {
+  const pool = open.pool({ max: 1 });
+  const only = await pool.connect();
+  const [ctx, cancel] = withCancel(background());
+  const waiting = rejection(connect(ctx, pool));
+  expect(pool.waitingCount).toBe(1);
+  cancel(new Error('hung up'));
+  expect(await waiting).toBe(ctx.err());
+  expect(pool.waitingCount).toBe(0);
+  only.release();
+  expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+});
+
+test('a client that arrives after its context has ended goes back to the pool, set up all the same', async () => {
+  const pool = open.pool({ max: 1 });
+  const [ctx, cancel] = withCancel(background());
+  let arrived: (() => void) | undefined;
+  pool.on('connect', (client) => {
+    void client.query(`SET application_name = 'set up'`).then(() => arrived?.());
+  });
+  const done = new Promise<void>((resolve) => (arrived = resolve));
+  const waiting = rejection(connect(ctx, pool));
+  cancel(new Error('hung up'));
+  expect(await waiting).toBe(ctx.err());
+  await done;
+  await until('it is back', () => pool.idleCount === 1);
+  expect((await pool.query('SHOW application_name')).rows).toEqual([{ application_name: 'set up' }]);
+});
+
+test('a checkout under an ended context is refused before it begins', async () => {
+  const hooks = told();
+  const pool = open.pool();
+  const [ctx, cancel] = withCancel(background());
+  cancel(new Error('hung up'));
+  expect(await rejection(connect(ctx, pool))).toBe(ctx.err());
+  expect(pool.totalCount).toBe(0);
+  expect(hooks.refused()).toBe(1);
+  hooks.stop();
+});
+
+test('a pool that cannot connect rejects with its own error', async () => {
+  const pool = open.pool({ connectionString: 'postgresql://nobody:wrong@127.0.0.1:1/none' });
+  expect(await rejection(query(background(), pool, 'SELECT 1'))).toMatchObject({ code: 'ECONNREFUSED' });
+  await pool.end();
+  expect((await rejection(connect(background(), pool))).message).toMatch(/after calling end/);
+});

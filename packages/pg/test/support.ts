@@ -1,0 +1,127 @@
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { Client, Pool, type PoolConfig } from 'pg';
+import { subscribe, type BackendCancel } from '@curfew/context/spi';
+
+/** Waits for a condition, checked again and again; the limit only bounds a failure. */
+export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const limit = Date.now() + 20_000;
+  while (!(await condition())) {
+    if (Date.now() > limit) throw new Error(`never true: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** A session of its own that sees what the server does. */
+export async function monitor(connectionString: string) {
+  const client = new Client({ connectionString, application_name: 'monitor' });
+  await client.connect();
+  const count = async (where: string): Promise<number> => {
+    const { rows } = await client.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_stat_activity
+       WHERE backend_type = 'client backend' AND application_name <> 'monitor' AND ${where}`,
+    );
+    return rows[0]?.n ?? -1;
+  };
+  return {
+    client,
+    count,
+    running: (text: string) =>
+      until(`running ${text}`, async () => (await count(`state = 'active' AND query LIKE '%${text}%'`)) > 0),
+    idle: () => until('no backend active', async () => (await count(`state = 'active'`)) === 0),
+    end: () => client.end(),
+  };
+}
+
+export type Monitor = Awaited<ReturnType<typeof monitor>>;
+
+/** What the hooks tell of backend cancels and refused calls. */
+export function told() {
+  const cancels: BackendCancel[] = [];
+  let refused = 0;
+  const stop = subscribe({
+    backendCancel: (event) => cancels.push(event),
+    callRefused: () => refused++,
+  });
+  return { cancels, outcomes: () => cancels.map(({ outcome }) => outcome), refused: () => refused, stop };
+}
+
+/** Pools and clients that are ended after a test, whatever became of them. */
+export function opened(defaults: PoolConfig) {
+  const pools: Pool[] = [];
+  return {
+    pool(options: PoolConfig = {}): Pool {
+      const pool = new Pool({ ...defaults, ...options });
+      pool.on('error', () => undefined);
+      pools.push(pool);
+      return pool;
+    },
+    async end(): Promise<void> {
+      const live = pools.splice(0).filter((pool) => !pool.ended);
+      await Promise.all(live.map((pool) => pool.end()));
+    },
+  };
+}
+
+const CANCEL_REQUEST_CODE = 80877102;
+
+/** A cancel that the proxy holds in its hands. */
+export interface HeldCancel {
+  /** Hands it to the server, whose close closes it. */
+  forward(): void;
+  /** Closes it, undelivered. */
+  drop(): void;
+}
+
+/**
+ * Stands between a client and the server and keeps a tally of its own: sessions open at once, cancels seen. What
+ * becomes of a cancel is up to the test.
+ */
+export async function proxy(port: number, onCancel: (cancel: HeldCancel, nth: number) => void) {
+  let sessions = 0;
+  const tally = { cancels: 0, mostSessions: 0 };
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((near) => {
+    sockets.add(near);
+    near.on('error', () => undefined).on('close', () => sockets.delete(near));
+    near.once('data', (first: Buffer) => {
+      const forward = () => {
+        const far = connect(port, '127.0.0.1');
+        far.on('error', () => near.destroy());
+        far.write(first);
+        far.pipe(near);
+        near.pipe(far);
+        return far;
+      };
+      if (first.readInt32BE(4) === CANCEL_REQUEST_CODE) {
+        tally.cancels++;
+        onCancel({ forward, drop: () => near.destroy() }, tally.cancels);
+        return;
+      }
+      sessions++;
+      tally.mostSessions = Math.max(tally.mostSessions, sessions);
+      // A session counts until the server itself has let it go.
+      forward().once('close', () => sessions--);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    tally,
+    /** Takes no new connections; the sessions live on. */
+    refuse: () => void server.close(),
+    async close(): Promise<void> {
+      for (const socket of sockets) socket.destroy();
+      if (server.listening) await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** The reason of a rejection; fails where the promise is fulfilled. */
+export function rejection(promise: Promise<unknown>): Promise<Error & { code?: string; cause?: unknown }> {
+  return promise.then(
+    () => {
+      throw new Error('was not rejected');
+    },
+    (error: Error) => error,
+  );
+}
