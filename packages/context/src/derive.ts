@@ -1,4 +1,4 @@
-import { context, type Context as OtelContext } from '@opentelemetry/api';
+import { context, diag, type Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkDuration, checkInstant, checkOptions, checkSignal } from './arguments';
 import { deadlines } from './deadlines';
 import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from './ending';
@@ -143,7 +143,10 @@ export function deriveUntil(
   const own: Due = { at: now + ms, node: undefined, cause, wall, ref, order: 0 };
   node.own = own;
   // An equal deadline of the parent covers this one too: one timer, and the parent's cause, always.
-  if (node.due !== undefined && node.due.at <= own.at) return node;
+  if (node.due !== undefined && node.due.at <= own.at) {
+    if (cause !== undefined) diag.debug("curfew: a deadline's cause is not used, the parent's deadline is earlier");
+    return node;
+  }
   node.flags |= Flag.WITH_DEADLINE;
   node.due = own;
   if (ms <= 0) expire(node, now, 'check');

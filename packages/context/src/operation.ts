@@ -1,4 +1,4 @@
-import { context, type Context as OtelContext } from '@opentelemetry/api';
+import { context, diag, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
 import { OPERATION_KEY } from './keys';
 import type { ContextNode, Operation } from './protocol';
 import { runtime } from './runtime';
@@ -51,8 +51,20 @@ export function begin(node: ContextNode, options: OperationOptions | undefined):
   return operation;
 }
 
+/** Looked into once, by the first operation: a manager is registered before the work that relies on it. */
+let managerKnown = false;
+
+/** Says, once, that without a ContextManager the active context is always the root. */
+function warnWithoutManager(): void {
+  managerKnown = true;
+  const probe = ROOT_CONTEXT.setValue(OPERATION_KEY, undefined);
+  if (context.with(probe, () => context.active() === probe)) return;
+  diag.warn('curfew: no ContextManager is registered, so active() never ends; hand contexts on explicitly');
+}
+
 /** Calls `fn` with `ctx` active and `operation` current. */
 export function inside<C extends OtelContext, T>(ctx: C, operation: Operation, fn: (ctx: C) => T): T {
+  if (!managerKnown) warnWithoutManager();
   const outer = synchronous;
   synchronous = operation;
   try {
@@ -64,9 +76,11 @@ export function inside<C extends OtelContext, T>(ctx: C, operation: Operation, f
 
 /** Whether a value is a promise of this or another realm: told by its tag, since `instanceof` fails across realms. */
 export function isPromise(value: unknown): value is Promise<unknown> {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Object.prototype.toString.call(value) === '[object Promise]'
-  );
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return Object.prototype.toString.call(value) === '[object Promise]';
+  } catch {
+    // A proxy whose traps throw is passed on as it is.
+    return false;
+  }
 }

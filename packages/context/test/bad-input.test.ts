@@ -1,5 +1,4 @@
 import {
-  active,
   afterFunc,
   background,
   checkpoint,
@@ -59,11 +58,12 @@ afterEach(() => {
 });
 
 /** What `act` throws, or what the promise it returns rejects with. */
-async function thrownBy(act: () => unknown): Promise<unknown> {
+async function thrownBy(act: () => unknown): Promise<{ readonly error: unknown }> {
   try {
     await act();
   } catch (error) {
-    return error;
+    // In an object: a promise looks for a `then` in what it is resolved with, and some of these throw when asked.
+    return { error };
   }
   throw new Error('nothing was refused');
 }
@@ -73,8 +73,8 @@ async function refused(act: (parent: Any) => unknown, type: typeof TypeError, sa
   const [parent, release] = withCancel(background());
   const live = deadlineStatus().live;
   started = 0;
-  const error = (await thrownBy(() => act(parent))) as Error;
-  expect(`${error.name}: ${error.message}`).toContain(`${type.name}: ${says}`);
+  const { name, message } = (await thrownBy(() => act(parent))).error as Error;
+  expect(`${name}: ${message}`).toContain(`${type.name}: ${says}`);
   const node = nodeOf(parent);
   expect([started, deadlineStatus().live, clock.timers.length]).toEqual([0, live, 0]);
   expect([node?.firstChild, node?.firstCallback, node?.operations]).toEqual([
@@ -272,7 +272,7 @@ describe('the other arguments', () => {
     ];
     for (const take of takers) {
       for (const fn of [undefined, null, 'fn', {}]) {
-        const error = await thrownBy(() => take(background(), fn));
+        const { error } = await thrownBy(() => take(background(), fn));
         expect(String(error)).toMatch(/^TypeError: fn must be a function, got/);
       }
     }
@@ -316,24 +316,21 @@ describe('the other arguments', () => {
     expect(() => tasks.go(noop, 'load' as Any)).toThrow('options must be an options object, got "load"');
     expect(() => tasks.tryGo(noop, null as Any)).toThrow('options must be an options object, got null');
     expect([ctx.err(), nodeOf(ctx)?.operations]).toEqual([undefined, undefined]);
-    expect(() => merge(background(), withTimeout(background(), 50)[0], 'x' as Any)).toThrow(
-      'options must be',
-    );
+    const [timed, release] = withTimeout(background(), 50);
+    expect(() => merge(background(), timed, 'x' as Any)).toThrow('options must be');
+    release();
+    await Promise.resolve();
   });
 
   test('options whose getters throw leave nothing half-built', async () => {
-    for (const name of ['name', 'cause', 'ref', 'longLived', 'timeout', 'signal']) {
-      const options: Any = Object.defineProperty({}, name, {
+    for (const name of ['name', 'cause', 'ref', 'longLived']) {
+      const options = Object.defineProperty({}, name, {
         get() {
           throw new RangeError(`getter of ${name}`);
         },
       });
-      await refused((parent) => scope(parent, options, noop) ?? 0, RangeError, '').catch((error: unknown) => {
-        // `cause` and `ref` are read only where there is a deadline.
-        if (!['cause', 'ref'].includes(name)) throw error;
-      });
-      if (['timeout', 'signal'].includes(name)) continue;
       await refused((parent) => withTimeout(parent, 50, options), RangeError, `getter of ${name}`);
+      await refused((parent) => withTimeout(parent, 0, options), RangeError, `getter of ${name}`);
     }
   });
 
@@ -444,7 +441,7 @@ describe('a cause', () => {
       expect(ctx.toString()).toContain('context.Background');
     }
     expect(reasonOf(cause)).toBeUndefined();
-    expect(isCanceled(await thrownBy(() => race(child, new Promise(noop))))).toBe(true);
+    expect(isCanceled((await thrownBy(() => race(child, new Promise(noop)))).error)).toBe(true);
   });
 
   test.each([...given, ['undefined', undefined], ['null', null]])(
@@ -456,12 +453,12 @@ describe('a cause', () => {
       tasks.go(() => {
         throw thrown;
       });
-      const error = await thrownBy(() => tasks.wait());
+      const { error } = await thrownBy(() => tasks.wait());
       expect(Object.is(error, thrown)).toBe(true);
       expect(other).toHaveBeenCalledTimes(1);
       expect(Object.is(ctx.cause(), thrown ?? ctx.err())).toBe(true);
       const rejected = await thrownBy(() => scope(background(), {}, () => Promise.reject(thrown)));
-      expect(Object.is(rejected, thrown)).toBe(true);
+      expect(Object.is(rejected.error, thrown)).toBe(true);
     },
   );
 
@@ -559,8 +556,4 @@ test('listeners that throw, of every kind, harm nobody and surface once each', (
     ].sort(),
   );
   expect([rest, why]).toEqual([[null, null, null], 'why']);
-});
-
-test('without a ContextManager, active() stands in for a parent that nobody gave', () => {
-  expect(active().err()).toBeUndefined();
 });

@@ -35,7 +35,6 @@ export interface HandleParts {
 
 export function createHandle({ traces, metrics, telemetry, limit }: HandleParts): Handle {
   const transports = [...traces.transports, ...metrics.transports];
-  const giveUp = () => transports.forEach((transport) => transport.abort());
   let stopped: Promise<void> | undefined;
 
   async function send(): Promise<void> {
@@ -45,11 +44,7 @@ export function createHandle({ traces, metrics, telemetry, limit }: HandleParts)
   }
 
   async function stop(): Promise<void> {
-    await within(
-      limit,
-      () => Promise.allSettled([traces.provider.shutdown(), metrics.provider.shutdown()]),
-      giveUp,
-    );
+    await within(limit, () => Promise.allSettled([traces.provider.shutdown(), metrics.provider.shutdown()]));
     telemetry.uninstall();
     await metrics.server?.close();
   }
@@ -57,7 +52,7 @@ export function createHandle({ traces, metrics, telemetry, limit }: HandleParts)
   return {
     telemetry,
     prometheus: metrics.server?.url ?? Promise.resolve(undefined),
-    flush: () => stopped ?? within(limit, send, giveUp),
+    flush: () => stopped ?? within(limit, send),
     shutdown: () => (stopped ??= stop()),
   };
 }
@@ -69,14 +64,11 @@ export function idleHandle(): Handle {
 }
 
 /** Resolves when the work has settled, or at the limit. */
-function within(limit: number, work: () => Promise<unknown>, giveUp: () => void): Promise<void> {
+function within(limit: number, work: () => Promise<unknown>): Promise<void> {
   return new Promise((resolve) => {
     // This one timer keeps the process, for as long as the flush takes: nothing else of an export does, and a
     // process that awaits its shutdown must not end before it.
-    const timer = setTimeout(() => {
-      giveUp();
-      resolve();
-    }, limit);
+    const timer = setTimeout(resolve, limit);
     const done = () => {
       clearTimeout(timer);
       resolve();

@@ -23,14 +23,19 @@ export function startLogging({ logLevel }: Settings): void {
   diag.setLogger(createLineLogger(), { logLevel: LEVELS[logLevel] });
 }
 
+/**
+ * The application puts its own logger in place of this one, and is welcome to. And the SDK reads some variables once
+ * more, whatever it is given: their faults have been told.
+ */
+const NO_NEWS = /^(Current logger will be overwritten|OTEL_TRACES_SAMPLER|Unknown value .* for OTEL_)/;
+
 function createLineLogger(): DiagLogger {
   let out: Console | undefined;
   const line =
     (level: string) =>
     (first: unknown, ...rest: unknown[]) => {
       const message = String(brief(first));
-      // The application puts its own logger in place of this one, and is welcome to.
-      if (message.startsWith('Current logger will be overwritten')) return;
+      if (NO_NEWS.test(message)) return;
       // A console that ignores errors, since a closed stderr is no reason for a service to die.
       out ??= new Console({ stdout: process.stderr, stderr: process.stderr, ignoreErrors: true });
       out.log('%s %s', level, format(message, ...rest.map(brief)).replace(/\s*\n\s*/g, ' '));

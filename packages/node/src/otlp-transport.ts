@@ -29,8 +29,6 @@ export interface Transport {
   send(body: Uint8Array): Promise<Uint8Array>;
   /** Resolves when nothing is on its way. Meanwhile each export is tried once more at most. */
   settled(): Promise<void>;
-  /** Gives up whatever is on its way, so that nothing keeps the process. */
-  abort(): void;
 }
 
 /** Connecting counts as work for Node.js, whatever is unref'd; so a silent network gets this many milliseconds. */
@@ -55,38 +53,29 @@ interface Answer {
 }
 
 /**
- * Makes a transport whose sockets and timers never keep the process alive, and which can be aborted: the SDK's own
- * one holds a process that has finished for up to ten seconds when the Collector is not there.
+ * Makes a transport whose sockets and timers never keep the process alive: the SDK's own one holds a process that
+ * has finished for up to ten seconds when the Collector is not there.
  */
 export function createTransport(destination: Destination): Transport {
   const { url, timeout, tls, compression } = destination;
   const options = { keepAlive: true, maxSockets: 4 };
   const agent = url.protocol === 'https:' ? new HttpsAgent({ ...options, ...tls }) : new HttpAgent(options);
   const pending = new Set<Promise<unknown>>();
-  const requests = new Set<ClientRequest>();
   const resting = new Set<() => void>();
   /** Who waits for everything to settle: nobody is kept waiting by further retries. */
   let hurried = 0;
-  let aborts = 0;
 
   async function deliver(body: Uint8Array): Promise<Uint8Array> {
     const until = performance.now() + timeout;
-    const begun = aborts;
     const packed = compression === 'gzip' ? await compress(body) : body;
     for (let wait = FIRST_RETRY; ; wait *= 2) {
-      const answer = await attempt({
-        destination,
-        agent,
-        body: packed,
-        limit: until - performance.now(),
-        requests,
-      });
+      const answer = await attempt(destination, agent, packed, until - performance.now());
       if (answer.failure === undefined) return answer.body;
       // Spread out, so that the services of a cluster do not all knock at once when the Collector is back.
       const pause = answer.retryAfter ?? wait * (0.8 + 0.4 * Math.random());
       const last = answer.retry !== true || hurried > 0 || performance.now() + pause >= until;
-      if (!last && aborts === begun) await rest(pause, resting);
-      if (last || aborts !== begun) throw new Error(answer.failure);
+      if (last) throw new Error(answer.failure);
+      await rest(pause, resting);
     }
   }
 
@@ -104,26 +93,16 @@ export function createTransport(destination: Destination): Transport {
       await Promise.allSettled(pending);
       hurried--;
     },
-    abort() {
-      aborts++;
-      for (const request of requests) request.destroy(new Error('given up at the limit of a flush'));
-      for (const wake of resting) wake();
-    },
   };
 }
 
-interface Attempt {
-  readonly destination: Destination;
-  readonly agent: HttpAgent;
-  readonly body: Uint8Array;
-  /** Milliseconds for it. */
-  readonly limit: number;
-  /** Those under way, to be destroyed by an abort. */
-  readonly requests: Set<ClientRequest>;
-}
-
-/** One request; never rejects. */
-function attempt({ destination, agent, body, limit, requests }: Attempt): Promise<Answer> {
+/** One request, of so many milliseconds; never rejects. */
+function attempt(
+  destination: Destination,
+  agent: HttpAgent,
+  body: Uint8Array,
+  limit: number,
+): Promise<Answer> {
   const { url, headers, compression } = destination;
   return new Promise((resolve) => {
     const request = open[url.protocol as 'http:' | 'https:'](url, {
@@ -135,14 +114,12 @@ function attempt({ destination, agent, body, limit, requests }: Attempt): Promis
         'content-length': body.byteLength,
       },
     });
-    requests.add(request);
     const give = (up: string) => () => request.destroy(new Error(up));
     const answerBy = setTimeout(give(`no answer within ${Math.round(limit)} ms`), limit).unref();
     const connectBy = setTimeout(give(`no connection within ${CONNECT_LIMIT} ms`), CONNECT_LIMIT).unref();
     const finish = (answer: Answer) => {
       clearTimeout(answerBy);
       clearTimeout(connectBy);
-      requests.delete(request);
       resolve(answer);
     };
     const fail = (error: unknown) => finish({ body: NOTHING, failure: reasonOf(error), retry: true });

@@ -39,6 +39,11 @@ test.each<[string, string, SpawnOptions['type']]>([
   },
 );
 
+test('an ES module is traced although another one had imported node:http before', async () => {
+  const { stdout } = await run(ESM, { type: 'module', env: CONSOLE, before: `import 'node:http';` });
+  expect(stdout.match(/kind: 2,/g)).toHaveLength(2);
+});
+
 test('a process that has nothing to do ends at once, silently, with exit code 0', async () => {
   const env = { OTEL_EXPORTER_PROMETHEUS_PORT: '0' };
   expect(await run('', { env })).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
@@ -219,15 +224,17 @@ test('bad variables never throw: one line each, and the application runs', async
   const env = {
     OTEL_METRICS_EXPORTER: 'none',
     OTEL_TRACES_SAMPLER: 'often',
+    OTEL_ATTRIBUTE_COUNT_LIMIT: 'many',
     CURFEW_ORPHAN_GRACE: '-1',
     OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
   };
   const { code, stdout, stderr } = await run('console.log("runs")', { env });
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'runs\n' });
-  expect(linesOf(stderr).map((line) => line.split(':')[1])).toEqual([
-    ' OTEL_TRACES_SAMPLER',
-    ' CURFEW_ORPHAN_GRACE',
-    ' OTEL_EXPORTER_OTLP_PROTOCOL',
+  expect(linesOf(stderr)).toStrictEqual([
+    expect.stringContaining('OTEL_TRACES_SAMPLER: "often"'),
+    expect.stringContaining('OTEL_ATTRIBUTE_COUNT_LIMIT: "many"'),
+    expect.stringContaining('CURFEW_ORPHAN_GRACE: "-1"'),
+    expect.stringContaining('OTEL_EXPORTER_OTLP_PROTOCOL: "grpc"'),
   ]);
 });
 
@@ -278,6 +285,7 @@ test.each([
 
 test.each([
   ['always_off', undefined, 0],
+  ['ALWAYS_OFF', undefined, 0],
   ['traceidratio', '0', 0],
   ['traceidratio', '1', 1],
   ['parentbased_always_on', undefined, 1],

@@ -22,6 +22,8 @@ export interface SpawnOptions {
   readonly type?: 'commonjs' | 'module';
   /** `false` runs without `--import @curfew/node/register`. */
   readonly register?: boolean;
+  /** A module that is imported before `@curfew/node/register`. */
+  readonly before?: string;
 }
 
 const running = new Set<ChildProcess>();
@@ -36,14 +38,13 @@ const QUIET = { OTEL_METRICS_EXPORTER: 'none' };
 
 export function launch(
   program: string,
-  { env = QUIET, type = 'commonjs', register = true }: SpawnOptions = {},
+  { env = QUIET, type = 'commonjs', register = true, before }: SpawnOptions = {},
 ): Spawned {
-  const args = [
-    ...(register ? ['--import', '@curfew/node/register'] : []),
-    `--input-type=${type}`,
-    '-e',
-    program,
+  const imports = [
+    ...(before === undefined ? [] : [`data:text/javascript,${encodeURIComponent(before)}`]),
+    ...(register ? ['@curfew/node/register'] : []),
   ];
+  const args = [...imports.flatMap((name) => ['--import', name]), `--input-type=${type}`, '-e', program];
   const child = spawn(process.execPath, args, {
     cwd: join(__dirname, '..'),
     env: { PATH: process.env['PATH'], ...env },
