@@ -1,12 +1,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { datasources } from './datasources';
+import { telemetryReadme } from './instrument-table';
 import { overview } from './overview';
 
 /** Every generated file, by its path in the repository. */
 const FILES: Readonly<Record<string, () => string>> = {
   'grafana/dashboards/curfew-overview.json': () => `${JSON.stringify(overview(), null, 2)}\n`,
   'grafana/provisioning/datasources/curfew.yaml': datasources,
+  'packages/telemetry/README.md': telemetryReadme,
 };
 
 // Into the repository, or below another folder to compare with it.
