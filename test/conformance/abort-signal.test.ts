@@ -13,7 +13,9 @@ import {
   type Context,
 } from '@curfew/context';
 import { row } from './row';
-import { thrown, turn } from './support';
+import { manualClock, thrown, turn } from './support';
+
+manualClock();
 
 row('S1', 'a fresh signal is not aborted and has a reason, which is undefined', () => {
   const { signal } = withCancel(background())[0];

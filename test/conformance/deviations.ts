@@ -3,6 +3,7 @@
  * one that passes makes the suite red, until it is taken off this list.
  */
 export const deviations: Readonly<Record<string, string>> = {
+  G38: 'one timer serves all deadlines: a cancel drops its own at once, the timer is cleared a second after the last has gone',
   G67: 'a Curfew node knows who was first, so the first cancellation sets the cause; Go calls its own answer not really right',
   G99: "callbacks run in the OpenTelemetry context of registration; a user's own AsyncLocalStorage stays the canceller's",
   S20: 'listeners run in pre-order of the tree, so a grandchild comes before its uncles; native dependents are flat',

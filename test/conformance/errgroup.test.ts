@@ -3,8 +3,9 @@ import { currentOperation } from '@curfew/context/spi';
 import { context, createContextKey } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { row } from './row';
-import { deferred, spawned, thrown, turn } from './support';
+import { deferred, manualClock, spawned, thrown, turn } from './support';
 
+manualClock();
 beforeAll(() => context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
 afterAll(() => context.disable());
 

@@ -3,10 +3,10 @@ import { context, createContextKey } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { getEventListeners } from 'node:events';
-import { useManualClock } from '../manual-clock';
 import { row } from './row';
-import { deferred, registrations, spawned, turn } from './support';
+import { deferred, manualClock, registrations, spawned, turn } from './support';
 
+const clock = manualClock();
 beforeAll(() => context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable()));
 afterAll(() => context.disable());
 
@@ -23,12 +23,10 @@ row('G88', 'called after the cancel and not before; stop is then false', async (
 });
 
 row('G89', 'called after the deadline', async () => {
-  const { clock, restore } = useManualClock();
   const [ctx] = withTimeout(background(), 50);
   const called = jest.fn();
   const stop = afterFunc(ctx, called);
   clock.advance(50);
-  restore();
   await turn();
   expect(called).toHaveBeenCalledTimes(1);
   expect(stop()).toBe(false);

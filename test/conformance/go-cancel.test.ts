@@ -21,12 +21,11 @@ import {
   withValue,
   type CancelContext,
 } from '@curfew/context';
-import { clock } from '@curfew/context/spi';
 import { createContextKey, propagation, trace, type Context as OtelContext } from '@opentelemetry/api';
-import { useManualClock } from '../manual-clock';
 import { row } from './row';
-import { deferred, expectTypeError, ForeignContext, turn } from './support';
+import { deferred, expectTypeError, ForeignContext, manualClock, turn } from './support';
 
+const clock = manualClock();
 const span = trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 });
 
 /** What other libraries make of a context. */
@@ -97,7 +96,6 @@ row('G10', 'err() is sticky: the same object ever after', () => {
 });
 
 row('G11', 'err() is defined exactly when the signal is aborted, even where a check notices the deadline', () => {
-  const { clock, restore } = useManualClock();
   const [ctx] = withTimeout(background(), 50);
   const { signal } = ctx;
   const seen: [boolean, boolean][] = [];
@@ -106,7 +104,6 @@ row('G11', 'err() is defined exactly when the signal is aborted, even where a ch
     clock.block(10);
     seen.push([ctx.err() !== undefined, signal.aborted]);
   }
-  restore();
   expect(seen.filter(([done, aborted]) => done !== aborted)).toEqual([]);
   expect(seen.filter(([done]) => done)).toHaveLength(7);
 });
@@ -118,7 +115,7 @@ row('G12', 'no parent, or one that is no Context, is a TypeError in every constr
     (parent) => withCancel(parent),
     (parent) => withTimeout(parent, 10),
     (parent) => withTimeout(parent, 10, { cause: 'why' }),
-    (parent) => withDeadline(parent, clock().wallNow()),
+    (parent) => withDeadline(parent, clock.wallNow()),
     (parent) => withSignal(parent, signal),
     (parent) => withValue(parent, createContextKey('k'), 1),
     (parent) => withoutCancel(parent),

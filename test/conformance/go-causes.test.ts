@@ -13,18 +13,10 @@ import {
 } from '@curfew/context';
 import { retire } from '@curfew/context/spi';
 import { createContextKey } from '@opentelemetry/api';
-import { useManualClock, type ManualClock } from '../manual-clock';
 import { row } from './row';
-import { ForeignContext } from './support';
+import { ForeignContext, manualClock } from './support';
 
-let clock: ManualClock;
-let restore: () => void;
-beforeEach(() => ({ clock, restore } = useManualClock()));
-afterEach(() => {
-  // No deadline of one test is left to the next.
-  clock.advance(1e11);
-  restore();
-});
+const clock = manualClock();
 
 const P = new Error('parent');
 const C = new Error('child');

@@ -15,9 +15,10 @@ import {
 import { createContextKey } from '@opentelemetry/api';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { useManualClock } from '../manual-clock';
 import { row } from './row';
-import { deferred, registrations } from './support';
+import { deferred, manualClock, registrations } from './support';
+
+const clock = manualClock();
 
 row('G112', 'a generator stops when its consumer cancels', async () => {
   const said: (number | string)[] = [];
@@ -37,12 +38,10 @@ row('G112', 'a generator stops when its consumer cancels', async () => {
 });
 
 row('G113', 'a slow operation is given up at the deadline', async () => {
-  const { clock, restore } = useManualClock();
   const slow = new Promise<never>(() => undefined);
   const contexts = [withTimeout(background(), 50)[0], withDeadline(background(), clock.wallNow() + 50)[0]];
   const results = contexts.map((ctx) => race(ctx, slow).catch((error: Error) => error.message));
   clock.advance(50);
-  restore();
   expect(await Promise.all(results)).toEqual(['context deadline exceeded', 'context deadline exceeded']);
 });
 
@@ -64,7 +63,6 @@ class Condition {
 }
 
 row('G115', 'four who wait on a condition are woken by afterFunc and all see the deadline', async () => {
-  const { clock, restore } = useManualClock();
   const condition = new Condition();
   const waitOn = async (ctx: Context, ready: () => boolean) => {
     const stop = afterFunc(ctx, () => condition.broadcast());
@@ -81,7 +79,6 @@ row('G115', 'four who wait on a condition are woken by afterFunc and all see the
   const waits = Array.from({ length: 4 }, () => waitOn(withTimeout(background(), 50)[0], () => false));
   clock.advance(50);
   const errors = await Promise.all(waits);
-  restore();
   expect(errors.map(isDeadlineExceeded)).toEqual([true, true, true, true]);
 });
 

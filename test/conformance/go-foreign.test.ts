@@ -11,10 +11,10 @@ import {
 import { nodeOf } from '@curfew/context/spi';
 import { createContextKey, propagation, trace, type Context as OtelContext } from '@opentelemetry/api';
 import { getEventListeners } from 'node:events';
-import { useManualClock } from '../manual-clock';
 import { row } from './row';
-import { expectTypeError, ForeignContext, registrations, spawned } from './support';
+import { expectTypeError, ForeignContext, manualClock, registrations, spawned } from './support';
 
+const clock = manualClock();
 const span = trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 });
 
 row('G104', 'contexts that OpenTelemetry or others derive cost no listener and no registration', () => {
@@ -127,7 +127,6 @@ row('G109', 'what each allocates stays under its ceiling', () => {
 });
 
 row('G111', 'err() looks at the node alone, however deep: it shares the record of the earliest deadline', () => {
-  const { clock, restore } = useManualClock();
   const [top] = withTimeout(background(), 50);
   let leaf: CancelContext = top;
   for (let depth = 0; depth < 10_000; depth++) [leaf] = withCancel(leaf);
@@ -144,5 +143,4 @@ row('G111', 'err() looks at the node alone, however deep: it shares the record o
   expect(isDeadlineExceeded(leaf.err())).toBe(true);
   asked = 0;
   expect([leaf.err() === top.err(), asked]).toEqual([true, 0]);
-  restore();
 });

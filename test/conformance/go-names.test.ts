@@ -1,8 +1,9 @@
 import { background, todo, withCancel, withoutCancel, withTimeout, withValue } from '@curfew/context';
 import { createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
-import { useManualClock } from '../manual-clock';
 import { row } from './row';
-import { ForeignContext } from './support';
+import { ForeignContext, manualClock } from './support';
+
+const clock = manualClock();
 
 row('G101', 'a value is shown if it is a string, otherwise by its type; nothing is serialised', () => {
   const key = createContextKey('key');
@@ -35,7 +36,6 @@ row('G102', 'a context of an unknown class is shown by its name', () => {
 });
 
 row('G103', 'the time left is worked out when the name is printed, and may be negative', () => {
-  const { clock, restore } = useManualClock(Date.UTC(2026, 0, 1));
   const [ctx] = withTimeout(background(), 50);
   const name = (left: string) =>
     expect(ctx.toString()).toBe(`context.Background.WithDeadline(2026-01-01T00:00:00.050Z [${left}])`);
@@ -44,5 +44,4 @@ row('G103', 'the time left is worked out when the name is printed, and may be ne
   name('30ms');
   clock.block(100);
   name('-70ms');
-  restore();
 });

@@ -11,18 +11,10 @@ import {
 } from '@curfew/context';
 import { NODE_KEY, nodeOf } from '@curfew/context/spi';
 import { createContextKey, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { useManualClock, type ManualClock } from '../manual-clock';
 import { row } from './row';
-import { expectTypeError, ForeignContext, registrations } from './support';
+import { expectTypeError, ForeignContext, manualClock, registrations } from './support';
 
-let clock: ManualClock;
-let restore: () => void;
-beforeEach(() => ({ clock, restore } = useManualClock()));
-afterEach(() => {
-  // No deadline of one test is left to the next.
-  clock.advance(1e11);
-  restore();
-});
+const clock = manualClock();
 
 const key = createContextKey('key');
 const span = trace.wrapSpanContext({ traceId: '1'.repeat(32), spanId: '2'.repeat(16), traceFlags: 1 });

@@ -3,6 +3,22 @@ import type { Context as OtelContext } from '@opentelemetry/api';
 import { spawnSync } from 'node:child_process';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { useManualClock, type ManualClock } from '../manual-clock';
+
+/** A manual clock for each test of a file; no deadline of one test is left to the next. */
+export function manualClock(): ManualClock {
+  let current: ManualClock;
+  let restore: () => void;
+  beforeEach(() => ({ clock: current, restore } = useManualClock()));
+  afterEach(() => {
+    current.advance(1e11);
+    restore();
+  });
+  return new Proxy({} as ManualClock, {
+    get: (_, name) => Reflect.get(current, name) as unknown,
+    set: (_, name, value) => Reflect.set(current, name, value),
+  });
+}
 
 /** Lets microtasks, ticks and one round of the event loop pass. */
 export const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
@@ -61,13 +77,17 @@ export class ForeignContext implements OtelContext {
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
 
+/** Collects what nobody holds any more. What was made or dereferenced in a turn is kept until its end. */
+export async function collectGarbage(): Promise<void> {
+  await turn();
+  gc();
+}
+
 /** Whether what `make` refers to is collected; it is made in a frame of its own, which nothing outlives. */
 export async function collected(make: () => WeakRef<object>): Promise<boolean> {
   const ref = make();
   for (let attempt = 0; attempt < 10; attempt++) {
-    // What was made or dereferenced in a turn is kept until its end.
-    await turn();
-    gc();
+    await collectGarbage();
     if (ref.deref() === undefined) return true;
   }
   return false;

@@ -89,7 +89,7 @@ describe('what cannot go on is told in one line, with an exit code', () => {
     const { port } = server.address() as AddressInfo;
     const running = start(['--gateway-port', String(port), '--metrics-port', '0']);
     expect((await running.exited).code).toBe(1);
-    expectOneLine(running.text(), new RegExp(`port ${port} for the gateway is taken: .*--gateway-port`));
+    expectOneLine(running.text(), new RegExp(`port ${port} for gateway is taken: .*--gateway-port`));
     await expectNothingLeft(running);
     server.close();
   });

@@ -24,7 +24,8 @@ function turn(): Promise<void> {
 
 /**
  * For loops that compute: rejects if the context has ended, and yields to the event loop if nobody has for 10 ms,
- * so that a cancellation can arrive at all. Cheap enough for every iteration.
+ * so that a cancellation can arrive at all. Cheap enough for every iteration. The 10 ms are counted for the whole
+ * process: several loops share them.
  *
  * @returns A promise that rejects with the context's error, or with a TypeError if `ctx` is no Context.
  * @example

@@ -9,8 +9,9 @@ import { runtime } from './runtime';
 import type { CleanupDone } from './hooks';
 import type { CancelContext } from './types';
 
+/** What `cleanup` accepts. */
 export interface CleanupOptions {
-  /** Milliseconds that the clean-up may take. Default 5,000: what orchestrators leave of their grace period. */
+  /** Milliseconds that the clean-up may take. Default 5,000: half of the 10 s that `docker stop` leaves a process. */
   readonly timeout?: number;
 }
 
@@ -21,9 +22,22 @@ const DEFAULT_TIMEOUT = 5000;
  * to give back a lock, remove a file. It gets a context of its own, detached from the ended one, with the same
  * values and span and its own time limit. Returns `stop`, which tells whether it kept `fn` from being called.
  *
- * What `fn` throws or rejects with surfaces as an uncaught exception or unhandled rejection; nothing is swallowed.
+ * What `fn` throws or rejects with surfaces as an unhandled rejection; nothing is swallowed. The limit ends the context
+ * that `fn` got and waits for nothing: `fn` has to heed it. On a context that has ended `fn` is called all the same, on
+ * one that never ends never.
  *
  * @throws TypeError or RangeError naming the argument.
+ * @example
+ * ```ts
+ * import { background, withCancel, cleanup, sleep } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background());
+ * const said: unknown[] = [];
+ * cleanup(ctx, async (own) => said.push('unlocked', own.err(), own.remaining() <= 500), { timeout: 500 });
+ * cancel('why');
+ * said.push('returned');
+ * await sleep(background(), 0);
+ * said; // => ['returned', 'unlocked', undefined, true]
+ * ```
  */
 export function cleanup(
   ctx: OtelContext,

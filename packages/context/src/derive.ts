@@ -33,10 +33,25 @@ export function withCancel(parent: OtelContext, options?: DeriveOptions): [Cance
 
 /**
  * As `withCancel`, and ends with DeadlineExceededError once `ms` milliseconds have passed. Zero and negative
- * have passed already; `Infinity` is no deadline. A parent's earlier deadline wins, and `options.cause` is then
- * dropped, as in Go.
+ * have passed already; `Infinity` is no deadline. A parent's earlier or equal deadline wins, and `options.cause` is
+ * then dropped, as in Go.
  *
+ * The clock decides: whoever asks after the deadline finds the context ended, even if the event loop was blocked
+ * and the timer is late. Time is monotonic and counts only while the machine is awake. Releasing the context stops
+ * the clock: do it as soon as the work is done.
+ *
+ * @param ms Milliseconds; fractions count. Any number up to Infinity: long ones are waited for in steps.
  * @throws TypeError if the parent is no Context or `ms` no number; RangeError if `ms` is NaN.
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * const [ctx, cancel] = withTimeout(background(), 2_000);
+ * using _ = cancel; // Go's `defer cancel()`
+ * ctx.remaining() > 1_000; // => true
+ * const [late] = withTimeout(ctx, 0, { cause: 'no budget left' });
+ * late.err()?.message; // => 'context deadline exceeded'
+ * late.cause(); // => 'no budget left'
+ * ```
  */
 export function withTimeout(
   parent: OtelContext,
@@ -50,10 +65,21 @@ export function withTimeout(
 
 /**
  * As `withTimeout`, up to an instant of wall-clock time. The time left is worked out once, now, and is monotonic
- * from then on: setting the system's clock moves no deadline.
+ * from then on: setting the system's clock moves no deadline. An instant in the past has passed already.
  *
- * @param at A Date or epoch milliseconds.
+ * @param at A Date or epoch milliseconds; a time that is not an instant but a duration is for `withTimeout`.
  * @throws TypeError if the parent is no Context or `at` no Date or number; RangeError if it is invalid.
+ * @example
+ * ```ts
+ * import { background, withDeadline } from '@curfew/context';
+ * const noon = new Date('2100-01-01T12:00:00Z');
+ * const [ctx, cancel] = withDeadline(background(), noon);
+ * using _ = cancel;
+ * ctx.deadline(); // => noon
+ * const [sooner, release] = withDeadline(ctx, Date.now() + 5_000);
+ * sooner.remaining() <= 5_000; // => true
+ * release();
+ * ```
  */
 export function withDeadline(
   parent: OtelContext,
@@ -68,9 +94,19 @@ export function withDeadline(
 /**
  * A context that ends with whichever ends first: the parent or the signal. A signal whose reason is a
  * TimeoutError reads as a deadline; its reason is the cause. The signal holds one listener while the context
- * lives and none after.
+ * lives and none after. A signal that has aborted already ends the context at birth, unless the parent was first.
  *
  * @throws TypeError if the parent is no Context or the signal no AbortSignal.
+ * @example
+ * ```ts
+ * import { background, withSignal } from '@curfew/context';
+ * const button = new AbortController();
+ * const [ctx, cancel] = withSignal(background(), button.signal);
+ * button.abort('stopped by the user');
+ * ctx.err()?.name; // => 'AbortError'
+ * ctx.cause(); // => 'stopped by the user'
+ * cancel(); // does nothing any more, and is always right to call
+ * ```
  */
 export function withSignal(
   parent: OtelContext,

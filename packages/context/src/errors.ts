@@ -4,14 +4,28 @@
  */
 const BRAND = Symbol.for('@curfew/context.error');
 
-/** Options of the errors, as of `Error`: the cause is kept by identity and never looked into. */
+/** Options of the errors, as of `Error`: the cause is kept by identity and never looked into, whatever it is. */
 export interface EndErrorOptions {
   readonly cause?: unknown;
 }
 
 /**
  * Somebody cancelled the context. Named `AbortError`, as Node's own, so that existing checks by name hold.
- * The message is Go's; `cause` is what was given to the cancel function.
+ * The message is Go's; `cause` is what was given to the cancel function. One cancellation makes one error: every
+ * context that it ended returns the same one, and it is the `reason` of their signals. It carries no stack, which
+ * would name whoever asked first and not who cancelled. `instanceof` fails where two copies of this package are
+ * installed: use `isCanceled`.
+ *
+ * @example
+ * ```ts
+ * import { background, withCancel, CanceledError } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background());
+ * cancel('why');
+ * const error = ctx.err();
+ * error instanceof CanceledError; // => true
+ * [error?.name, error?.message, error?.cause]; // => ['AbortError', 'context canceled', 'why']
+ * ctx.signal.reason === error; // => true
+ * ```
  */
 export class CanceledError extends Error {
   override readonly name = 'AbortError';
@@ -25,7 +39,15 @@ export class CanceledError extends Error {
 
 /**
  * The deadline of the context passed. Named `TimeoutError`, as AbortSignal.timeout's own; `timeout` is true,
- * as Go's `Timeout()`.
+ * as Go's `Timeout()`; `cause` is the `cause` option of whoever set the deadline. Otherwise as `CanceledError`.
+ *
+ * @example
+ * ```ts
+ * import { background, withTimeout, DeadlineExceededError } from '@curfew/context';
+ * const error = withTimeout(background(), 0, { cause: 'slow' })[0].err();
+ * error instanceof DeadlineExceededError; // => true
+ * [error?.name, error?.message, error?.cause]; // => ['TimeoutError', 'context deadline exceeded', 'slow']
+ * ```
  */
 export class DeadlineExceededError extends Error {
   override readonly name = 'TimeoutError';
@@ -45,8 +67,9 @@ export type Reason = 'canceled' | 'deadline_exceeded';
 const MAX_CAUSES = 16;
 
 /**
- * The reason that an error carries, through wrapped causes and across duplicate installs; `undefined` if it
- * has nothing to do with the end of a context. Never throws, even for an error whose getters do.
+ * The reason that an error carries, through wrapped causes (16 deep) and across duplicate installs; `undefined` if
+ * it has nothing to do with the end of a context. A plain AbortError of somebody else's has not, though a context
+ * that such a signal ended has. Never throws, even for an error whose getters do.
  *
  * @example
  * ```ts
@@ -71,12 +94,36 @@ export function reasonOf(error: unknown): Reason | undefined {
   return undefined;
 }
 
-/** Whether an error says that a context was canceled, through wrapped causes and across duplicate installs. */
+/**
+ * Whether an error says that a context was canceled, through wrapped causes and across duplicate installs. Takes
+ * anything, never throws. False for a deadline: an intentional cancel is no failure, a deadline is.
+ *
+ * @example
+ * ```ts
+ * import { background, withCancel, isCanceled } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background());
+ * cancel();
+ * isCanceled(ctx.err()); // => true
+ * isCanceled(new Error('query failed', { cause: ctx.err() })); // => true
+ * isCanceled(undefined); // => false
+ * ```
+ */
 export function isCanceled(error: unknown): boolean {
   return reasonOf(error) === 'canceled';
 }
 
-/** Whether an error says that a deadline passed, through wrapped causes and across duplicate installs. */
+/**
+ * Whether an error says that a deadline passed, through wrapped causes and across duplicate installs. Takes
+ * anything, never throws.
+ *
+ * @example
+ * ```ts
+ * import { background, withTimeout, isCanceled, isDeadlineExceeded } from '@curfew/context';
+ * const [ctx] = withTimeout(background(), 0);
+ * isDeadlineExceeded(ctx.err()); // => true
+ * isCanceled(ctx.err()); // => false
+ * ```
+ */
 export function isDeadlineExceeded(error: unknown): boolean {
   return reasonOf(error) === 'deadline_exceeded';
 }

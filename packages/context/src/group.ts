@@ -5,7 +5,7 @@ import { cancelNode, releaseNode } from './ending';
 import { run } from './run';
 import type { CancelContext, Context, OperationOptions } from './types';
 
-/** Tasks that belong together, as Go's errgroup: the first failure cancels the others. */
+/** Tasks that belong together, as Go's errgroup: the first failure cancels the others. Made by `group`. */
 export interface Group {
   /**
    * Starts a task, or queues it while the limit is reached; queued tasks start in order. It runs with the group's
@@ -21,6 +21,7 @@ export interface Group {
   wait(): Promise<void>;
 }
 
+/** What `group` accepts. */
 export interface GroupOptions {
   /** Tasks running at a time. Unlimited unless given, or if negative; 0 lets none start. */
   readonly limit?: number;
@@ -35,7 +36,8 @@ interface Task {
 
 /**
  * Go's `errgroup.WithContext`: a group of tasks and the context that they share. The first error cancels it with
- * that error as its cause and origin `sibling_failed`; `wait` waits for all tasks even then.
+ * that error as its cause and origin `sibling_failed`; `wait` waits for all tasks even then, so tasks must heed their
+ * context. Call `wait`: it also releases the context, and a failure that nobody waits for goes nowhere else.
  *
  * @throws TypeError or RangeError naming the argument.
  * @example

@@ -38,9 +38,23 @@ interface SignalEmitter {
  * do not kill the process, however many come: call the cancel function to give them their default back, so that
  * a second Ctrl-C does.
  *
+ * The context never counts as lingering. A name that the platform does not know is no error and never comes, so that
+ * one list serves all of them.
+ *
  * @param signals Names such as `SIGTERM`; at least one.
- * @throws TypeError if the parent is no Context, a signal no string, or none is given; Node's own error for a
- *   signal that it does not know. Also where there is no `process`.
+ * @throws TypeError if the parent is no Context, a signal no string, or none is given, or where there is no
+ *   `process`; Node's own error for one that cannot be listened to (`SIGKILL`).
+ * @example
+ * ```ts
+ * import { background, notifyContext, onEnd } from '@curfew/context';
+ * const [ctx, stop] = notifyContext(background(), 'SIGTERM', 'SIGINT');
+ * const said: string[] = [];
+ * onEnd(ctx, () => said.push('closing the server'));
+ * process.emit('SIGTERM', 'SIGTERM'); // as if the orchestrator had sent it
+ * said; // => ['closing the server']
+ * (ctx.cause() as Error).message; // => 'terminated signal received'
+ * stop(); // from here on, a signal kills the process again
+ * ```
  */
 export function notifyContext(parent: OtelContext, ...signals: string[]): [CancelContext, Cancel] {
   if (signals.length === 0) throw wrongType('signals', 'at least one signal name', undefined);
@@ -70,7 +84,9 @@ export function notifyContext(parent: OtelContext, ...signals: string[]): [Cance
   addCallback(
     node,
     () => {
-      if (node.ending?.origin !== 'signal') forget();
+      // Its own signal keeps it listening until it is stopped; one that ended only an ancestor does not.
+      const received = node.ending?.node === node && node.ending.origin === 'signal';
+      if (!received) forget();
     },
     'now',
   );

@@ -7,7 +7,20 @@ import type { OperationOptions } from './types';
 /** The operation whose synchronous part is running: what there is to go by without a ContextManager. */
 let synchronous: Operation | undefined;
 
-/** The operation that the calling code runs in, if any. */
+/**
+ * The operation that the calling code runs in, if any. Without a ContextManager it is known only as long as the
+ * operation's function has not awaited.
+ *
+ * @example
+ * ```ts
+ * import { background, run, withCancel } from '@curfew/context';
+ * import { currentOperation } from '@curfew/context/spi';
+ * const [ctx, cancel] = withCancel(background());
+ * run(ctx, { name: 'load' }, () => currentOperation()?.name); // => 'load'
+ * currentOperation(); // => undefined
+ * cancel();
+ * ```
+ */
 export function currentOperation(): Operation | undefined {
   return (context.active().getValue(OPERATION_KEY) as Operation | undefined) ?? synchronous;
 }

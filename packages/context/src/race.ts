@@ -9,7 +9,8 @@ import { nodeOf } from './roots';
 /**
  * The promise's own result, or a rejection with the context's error as soon as the context ends. The loser stays
  * tracked as an operation of the context until it settles, its late rejection is handled, and nothing of the
- * winner is kept alive by it. A deadline that has passed by the clock wins over a result.
+ * winner is kept alive by it. A deadline that has passed by the clock wins over a result. Racing stops the waiting and
+ * not the work: give whatever can take it `ctx.signal` as well.
  *
  * @throws TypeError if `ctx` is no Context or `promise` no promise.
  * @example

@@ -11,31 +11,94 @@ const BACKGROUND = new View(undefined, undefined, undefined, undefined);
 const TODO_MARK: RootMark = { protocol: 0, root: 'todo', description: 'context.TODO' };
 const TODO = new View(TODO_MARK, undefined, undefined, undefined);
 
-/** The node that a context carries, if any of this protocol. */
+/**
+ * The node that a context carries: `undefined` for a root, and for one of another protocol number. However often a
+ * context is wrapped, it is the same node.
+ *
+ * @example
+ * ```ts
+ * import { background, withCancel, withValue } from '@curfew/context';
+ * import { nodeOf } from '@curfew/context/spi';
+ * const [ctx, cancel] = withCancel(background(), { name: 'search' });
+ * nodeOf(withValue(ctx, Symbol('key'), 1)) === nodeOf(ctx); // => true
+ * nodeOf(ctx)?.name; // => 'search'
+ * nodeOf(background()); // => undefined
+ * cancel();
+ * ```
+ */
 export function nodeOf(ctx: OtelContext): ContextNode | undefined {
   const carried = ctx.getValue(NODE_KEY) as ContextNode | RootMark | undefined;
   return carried !== undefined && carried.protocol === PROTOCOL ? (carried as ContextNode) : undefined;
 }
 
-/** The root of all contexts: never done, without values, the same object at each call. As Go's `Background`. */
+/**
+ * The root of all contexts: never done, without values, the same object at each call. As Go's `Background`.
+ * For the main program, tests and work that belongs to no request; within one, derive from `active()` or from the
+ * context at hand, or what you start outlives it (telemetry counts that as a broken chain).
+ *
+ * @example
+ * ```ts
+ * import { background } from '@curfew/context';
+ * background().signal; // => undefined
+ * background().toString(); // => 'context.Background'
+ * background() === background(); // => true
+ * ```
+ */
 export function background(): Context {
   return BACKGROUND;
 }
 
-/** A root for code that does not yet know which context to use: never done, but countable and lintable. */
+/**
+ * A root for code that does not yet know which context to use: never done, but countable and lintable. As Go's `TODO`.
+ *
+ * @example
+ * ```ts
+ * import { todo, withCancel } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(todo());
+ * using _ = cancel;
+ * ctx.toString(); // => 'context.TODO.WithCancel'
+ * ```
+ */
 export function todo(): Context {
   return TODO;
 }
 
-/** The active OpenTelemetry context as a Curfew one. Without a ContextManager, a context that never ends. */
+/**
+ * The active OpenTelemetry context as a Curfew one: what `context.active()` returns, with the methods. Without a
+ * registered ContextManager nothing is ever active, and this is a context that never ends: hand contexts on
+ * explicitly there.
+ *
+ * @example
+ * ```ts
+ * import { active, background, run, withCancel } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background());
+ * using _ = cancel;
+ * await run(ctx, async () => {
+ *   await Promise.resolve();
+ *   return active().signal === ctx.signal;
+ * }); // => true
+ * ```
+ */
 export function active(): Context {
   return from(context.active());
 }
 
 /**
- * Any OpenTelemetry context as a Curfew one. It keeps its values, and its cancellation if it carries any.
+ * Any OpenTelemetry context as a Curfew one. It keeps its values, and its cancellation if it carries any; otherwise it
+ * never ends. A context that has the methods already is returned as it is.
  *
  * @throws TypeError if `ctx` is no Context.
+ * @example
+ * ```ts
+ * import { from, background, withCancel } from '@curfew/context';
+ * import { ROOT_CONTEXT, type Context } from '@opentelemetry/api';
+ * function handler(ctx: Context) {
+ *   return from(ctx).signal?.aborted;
+ * }
+ * const [ctx, cancel] = withCancel(background());
+ * cancel();
+ * [handler(ctx), handler(ROOT_CONTEXT)]; // => [true, undefined]
+ * ```
  */
 export function from(ctx: OtelContext): Context {
   checkContext(ctx, 'ctx');
@@ -43,10 +106,21 @@ export function from(ctx: OtelContext): Context {
 }
 
 /**
- * A context with one value more. Any OpenTelemetry Context may be the parent.
+ * A context with one value more; its cancellation and deadline are the parent's own. Any OpenTelemetry Context may be
+ * the parent. A value of `undefined` hides the parent's.
  *
- * @param key A symbol, as `createContextKey()` makes it; the same description makes the same key.
+ * @param key A symbol, as `createContextKey()` makes it; the same description makes the same key, so put the name of
+ *   your package into it.
  * @throws TypeError if the parent is no Context or the key no symbol.
+ * @example
+ * ```ts
+ * import { background, withValue } from '@curfew/context';
+ * import { createContextKey } from '@opentelemetry/api';
+ * const USER = createContextKey('my-app.user');
+ * const ctx = withValue(background(), USER, 'ada');
+ * ctx.getValue(USER); // => 'ada'
+ * background().getValue(USER); // => undefined
+ * ```
  */
 export function withValue(parent: OtelContext, key: symbol, value: unknown): Context {
   checkContext(parent, 'parent');
@@ -59,9 +133,19 @@ const MAX_DESCRIPTION = 200;
 
 /**
  * A context with the values and the span of the parent, but neither its cancellation nor its deadline: for work
- * that must go on, such as an audit write after the response. What is derived from it is a tree of its own.
+ * that must go on, such as an audit write after the response. What is derived from it is a tree of its own, which
+ * nothing limits: give it a timeout.
  *
  * @throws TypeError if the parent is no Context.
+ * @example
+ * ```ts
+ * import { background, withCancel, withoutCancel, withTimeout } from '@curfew/context';
+ * const [request, hangUp] = withCancel(background());
+ * const [audit, release] = withTimeout(withoutCancel(request), 5_000);
+ * hangUp(new Error('the client left'));
+ * audit.err(); // => undefined
+ * release();
+ * ```
  */
 export function withoutCancel(parent: OtelContext): Context {
   checkContext(parent, 'parent');

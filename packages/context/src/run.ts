@@ -10,7 +10,8 @@ import type { Context, OperationOptions } from './types';
 /**
  * Calls `fn` with `ctx` active and tracks it as an operation until it returns or its promise settles. The return
  * value is `fn`'s own, but for a native promise, where it is the derived one: use it in place of the given one.
- * Other thenables are returned untouched.
+ * Other thenables are returned untouched, and count as settled. A context that has ended keeps `fn` from nothing: ask
+ * it, or use `scope`.
  *
  * @throws TypeError if `ctx` is no Context or `fn` no function; otherwise whatever `fn` throws.
  * @example
@@ -51,9 +52,22 @@ export function run<T>(
 
 /**
  * Tracks work that is already under way as an operation of `ctx`, until the promise settles. Returns a promise
- * to use in place of the given one. Tracking alone never makes a rejection count as handled.
+ * to use in place of the given one. Tracking alone never makes a rejection count as handled. It changes nothing
+ * about the promise: to stop waiting for it when the context ends, use `race`.
  *
  * @throws TypeError if `ctx` is no Context or `promise` no promise.
+ * @example
+ * ```ts
+ * import { background, withCancel, track } from '@curfew/context';
+ * import { subscribe } from '@curfew/context/spi';
+ * const settled: (string | undefined)[] = [];
+ * const stop = subscribe({ operationSettled: ({ name }) => void settled.push(name) });
+ * const [ctx, cancel] = withCancel(background());
+ * await track(ctx, Promise.resolve(42), { name: 'lookup', kind: 'client' }); // => 42
+ * settled; // => ['lookup']
+ * cancel();
+ * stop();
+ * ```
  */
 export function track<T>(ctx: OtelContext, promise: PromiseLike<T>, options?: OperationOptions): Promise<T> {
   checkContext(ctx, 'ctx');

@@ -5,6 +5,7 @@ import { errorOf, expireIfDue } from './ending';
 import { nodeOf } from './roots';
 import { runtime } from './runtime';
 
+/** The longest delay a timer takes: beyond it, Node fires at once. */
 const MAX_DELAY = 2 ** 31 - 1;
 
 /**
@@ -12,7 +13,17 @@ const MAX_DELAY = 2 ** 31 - 1;
  * Zero and negative resolve in the next turn, `Infinity` waits for the context. As a plain timer does, a sleep
  * keeps the process alive.
  *
+ * @param ms Milliseconds; fractions count. Any number up to Infinity: long ones are waited for in steps.
  * @throws TypeError if `ctx` is no Context or `ms` no number; RangeError if `ms` is NaN.
+ * @example
+ * ```ts
+ * import { background, withCancel, sleep, isCanceled } from '@curfew/context';
+ * const [ctx, cancel] = withCancel(background());
+ * await sleep(ctx, 1);
+ * const long = sleep(ctx, 60_000);
+ * cancel();
+ * await long.catch(isCanceled); // => true
+ * ```
  */
 export function sleep(ctx: OtelContext, ms: number): Promise<void> {
   checkContext(ctx, 'ctx');

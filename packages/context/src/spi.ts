@@ -50,12 +50,24 @@ export interface DisconnectCause extends Error {
 export interface EndOptions {
   /** Who ended it. `deadline` and `remote_deadline` make it `deadline_exceeded`, all others `canceled`. */
   readonly origin: Origin;
+  /** What `cause()` returns: kept by identity, whatever it is. */
   readonly cause?: unknown;
 }
 
 /**
  * Ends the context that `ctx` carries, on behalf of the world outside: a client that hung up, a shutdown. Does
  * nothing on one that never ends or has ended. The clock comes first: if the deadline has passed, that is why.
+ *
+ * @throws TypeError if `ctx` is no Context or there is no origin.
+ * @example
+ * ```ts
+ * import { background, withCancel } from '@curfew/context';
+ * import { end, nodeOf } from '@curfew/context/spi';
+ * const [request] = withCancel(background());
+ * end(request, { origin: 'client_disconnect', cause: new Error('socket closed') });
+ * request.err()?.message; // => 'context canceled'
+ * nodeOf(request)?.ending?.origin; // => 'client_disconnect'
+ * ```
  */
 export function end(ctx: OtelContext, options: EndOptions): void {
   checkContext(ctx, 'ctx');
@@ -77,7 +89,18 @@ function reasonFor(origin: Origin): Reason {
 
 /**
  * Ends a request's context as completed, because its response finished: its signal never aborts, `err()` stays
- * undefined, its deadline is disarmed, and live children go on as roots without the deadline they inherited.
+ * undefined, its deadline is disarmed, and live children go on as roots without the deadline they inherited. Callbacks
+ * are dropped, but for those of `cleanup`, which are called. On a context that has ended it does nothing.
+ *
+ * @throws TypeError if `ctx` is no Context.
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * import { retire } from '@curfew/context/spi';
+ * const [request] = withTimeout(background(), 5_000);
+ * retire(request);
+ * [request.err(), request.signal.aborted, request.remaining()]; // => [undefined, false, Infinity]
+ * ```
  */
 export function retire(ctx: OtelContext): void {
   checkContext(ctx, 'ctx');
@@ -87,7 +110,24 @@ export function retire(ctx: OtelContext): void {
   retireNode(node);
 }
 
-/** Starts an operation under a context; `undefined` where the context never ends. Whoever starts one settles it. */
+/**
+ * Starts an operation under a context; `undefined` where the context never ends. Whoever starts one settles it, once
+ * the work has really stopped: one that is never settled counts as an orphan for ever.
+ *
+ * @throws TypeError if `ctx` is no Context or the options are no object.
+ * @example
+ * ```ts
+ * import { background, withCancel } from '@curfew/context';
+ * import { beginOperation } from '@curfew/context/spi';
+ * const [ctx, cancel] = withCancel(background());
+ * const operation = beginOperation(ctx, { name: 'SELECT', kind: 'client' });
+ * operation?.settled; // => false
+ * operation?.settle();
+ * operation?.settled; // => true
+ * cancel();
+ * beginOperation(background()); // => undefined
+ * ```
+ */
 export function beginOperation(ctx: OtelContext, options?: OperationOptions): Operation | undefined {
   checkContext(ctx, 'ctx');
   checkOptions(options, 'options');
@@ -95,27 +135,108 @@ export function beginOperation(ctx: OtelContext, options?: OperationOptions): Op
   return node === undefined ? undefined : begin(node, options);
 }
 
-/** What adapters tell, and whether anybody listens: `hooks.callRefused?.({ source: 'http.client' })`. */
+/**
+ * What adapters tell, and whether anybody listens. Ask each time: the functions come and go with their listeners.
+ *
+ * @example
+ * ```ts
+ * import { hooks, subscribe } from '@curfew/context/spi';
+ * hooks.callRefused?.({ source: 'http.client' }); // nobody listens: nothing is made, nothing is called
+ * const refused: string[] = [];
+ * const stop = subscribe({ callRefused: ({ source }) => void refused.push(source) });
+ * hooks.callRefused?.({ source: 'http.client' });
+ * refused; // => ['http.client']
+ * stop();
+ * ```
+ */
 export const hooks: Readonly<Hooks> = runtime.board.hooks;
 
-/** Listens to the hooks, beside whoever else does; returns how to stop. */
+/**
+ * Listens to the hooks, beside whoever else does, in this installed copy and in others of the same protocol; returns
+ * how to stop. A listener is called in the middle of a cancellation: it must be quick and must not derive or cancel.
+ * What it throws is counted by `hookErrors` and goes nowhere else.
+ *
+ * @throws TypeError if the listener is no object.
+ * @example
+ * ```ts
+ * import { background, withCancel } from '@curfew/context';
+ * import { subscribe } from '@curfew/context/spi';
+ * const told: unknown[] = [];
+ * const stop = subscribe({
+ *   contextStarted: (node) => void told.push(node.name),
+ *   contextEnded: (node, ending) => void told.push(ending.outcome, ending.fanout),
+ * });
+ * const [ctx, cancel] = withCancel(background(), { name: 'job' });
+ * withCancel(ctx, { name: 'step' });
+ * cancel('why');
+ * stop();
+ * told; // => ['job', 'step', 'canceled', 1, 'canceled', 1]
+ * ```
+ */
 export function subscribe(listener: Partial<HookEvents>): () => void {
   if (typeof listener !== 'object' || listener === null)
     throw wrongType('listener', 'an object of hooks', listener);
   return addListener(runtime.board, listener);
 }
 
-/** Exceptions that listeners of the hooks have thrown so far in this process. */
+/**
+ * Exceptions that listeners of the hooks have thrown so far in this process.
+ *
+ * @example
+ * ```ts
+ * import { background, withCancel } from '@curfew/context';
+ * import { hookErrors, subscribe } from '@curfew/context/spi';
+ * const before = hookErrors();
+ * const stop = subscribe({
+ *   contextStarted() {
+ *     throw new Error('a bug in a listener');
+ *   },
+ * });
+ * withCancel(background())[1]();
+ * stop();
+ * hookErrors() - before; // => 1
+ * ```
+ */
 export function hookErrors(): number {
   return runtime.board.errors;
 }
 
-/** The clock in force. */
+/**
+ * The clock in force: what deadlines are measured by. `now` is monotonic, `wallNow` is for Dates; both in ms.
+ *
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * import { clock, nodeOf } from '@curfew/context/spi';
+ * const from = clock().now();
+ * const [ctx, cancel] = withTimeout(background(), 1_000);
+ * (nodeOf(ctx)?.due?.at ?? 0) - from >= 1_000; // => true
+ * cancel();
+ * ```
+ */
 export function clock(): Clock {
   return runtime.clock;
 }
 
-/** Puts another clock in force, for tests; returns how to put the former one back. */
+/**
+ * Puts another clock in force, for tests; returns how to put the former one back. Deadlines that were set before keep
+ * their instant, which another clock may reach sooner or never: change clocks while none is live.
+ *
+ * @throws TypeError if one of the four methods is missing.
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * import { systemClock, useClock } from '@curfew/context/spi';
+ * let now = 0;
+ * const restore = useClock({ ...systemClock, now: () => now });
+ * const [ctx] = withTimeout(background(), 1_000);
+ * now = 999.5;
+ * ctx.remaining(); // => 0.5
+ * now = 1_000;
+ * ctx.err()?.name; // => 'TimeoutError'
+ * restore();
+ * ```
+ */
 export function useClock(replacement: Clock): () => void {
   for (const method of ['now', 'wallNow', 'setTimer', 'clearTimer'] as const) {
     checkFunction((replacement as Clock | undefined)?.[method], `replacement.${method}`);
@@ -132,14 +253,43 @@ function swap(replacement: Clock): void {
   deadlines?.rearm();
 }
 
-/** Live deadlines, and whether a timer is armed for them. */
+/**
+ * Live deadlines, and whether a timer is armed for them. One timer serves them all; it may stay armed for a moment
+ * after the last one, unref'd.
+ *
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * import { deadlineStatus } from '@curfew/context/spi';
+ * const before = deadlineStatus().live;
+ * const [ctx, cancel] = withTimeout(background(), 1_000);
+ * withTimeout(ctx, 5_000); // covered by its parent's: none of its own
+ * deadlineStatus().live - before; // => 1
+ * cancel();
+ * deadlineStatus().live - before; // => 0
+ * ```
+ */
 export function deadlineStatus(): { readonly live: number; readonly armed: boolean } {
   return { live: runtime.deadlines?.size ?? 0, armed: runtime.deadlines?.armed ?? false };
 }
 
 /**
  * `false` is observe mode, the kill switch: what would be cancelled is told to `cancellationObserved` and the
- * context retired instead. Returns how to put the former mode back.
+ * context retired instead, so that its signal never aborts and its work goes on. Returns how to put the former mode
+ * back.
+ *
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * import { setEnforcement, subscribe } from '@curfew/context/spi';
+ * const observed: string[] = [];
+ * const stop = subscribe({ cancellationObserved: ({ reason }) => void observed.push(reason) });
+ * const restore = setEnforcement(false);
+ * const [ctx] = withTimeout(background(), 0);
+ * restore();
+ * stop();
+ * [observed, ctx.err(), ctx.signal.aborted]; // => [['deadline_exceeded'], undefined, false]
+ * ```
  */
 export function setEnforcement(enforce: boolean): () => void {
   const former = runtime.enforce;

@@ -50,7 +50,7 @@ test.each([
   ['retired', 100_000],
   ['ended with the parent of each', 100_000],
   ['raced, as winner and as loser', 100_000],
-  ['worked under by scope, run and sleep', 20_000],
+  ['worked under by scope, run and sleep', 100_000],
 ])(
   'of contexts %s, %d lives leave nothing behind',
   (way, lives) => {

@@ -106,12 +106,12 @@ function wishesOf({ gatewayPort, metricsPort, anyPort }: SystemOptions): PortWis
     metricsPort === undefined ? undefined : metricsPort === 0 ? 0 : metricsPort + index;
   return [
     ...SERVICES.map((name, index) => ({
-      what: `the ${name}`,
+      what: name,
       given: index === 0 ? given(gatewayPort, '--gateway-port') : undefined,
       preferred: preferred(FIRST_PORT + index),
     })),
     ...SERVICES.map((name, index) => ({
-      what: `the ${name}'s /metrics`,
+      what: `/metrics of ${name}`,
       given: given(next(index), '--metrics-port'),
       preferred: preferred(FIRST_METRICS_PORT + index),
     })),

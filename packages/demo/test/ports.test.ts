@@ -16,17 +16,17 @@ describe('choosing ports', () => {
   afterEach(() => server.close());
 
   test('a port that was asked for and is taken is a fault that names it, its use and the flag', async () => {
-    const wish = { what: 'the gateway', given: { port, flag: '--gateway-port' }, preferred: 8080 };
+    const wish = { what: 'gateway', given: { port, flag: '--gateway-port' }, preferred: 8080 };
     await expect(choosePorts([wish], () => {})).rejects.toThrow(
-      `port ${port} for the gateway is taken: stop what listens there, or give another --gateway-port`,
+      `port ${port} for gateway is taken: stop what listens there, or give another --gateway-port`,
     );
   });
 
   test('a default that is taken gives way to a free one, and that is said', async () => {
     const told: string[] = [];
-    const [chosen] = await choosePorts([{ what: 'the gateway', preferred: port }], (line) => told.push(line));
+    const [chosen] = await choosePorts([{ what: 'gateway', preferred: port }], (line) => told.push(line));
     expect(chosen).not.toBe(port);
-    expect(told).toEqual([`port ${port} is taken, so the gateway listens on ${chosen}`]);
+    expect(told).toEqual([`port ${port} is taken, so gateway listens on ${chosen}`]);
   });
 
   test('no two wishes get the same port, not even where both ask for any', async () => {
@@ -37,7 +37,7 @@ describe('choosing ports', () => {
   });
 
   test('a port is free for whoever asked for it once it was chosen', async () => {
-    const [chosen] = await choosePorts([{ what: 'the gateway', preferred: 0 }], () => {});
+    const [chosen] = await choosePorts([{ what: 'gateway', preferred: 0 }], () => {});
     const next = createServer();
     await new Promise<void>((resolve) => next.listen(chosen, '127.0.0.1', resolve));
     expect((next.address() as AddressInfo).port).toBe(chosen);

@@ -211,6 +211,24 @@ describe('a Collector that accepts and never answers', () => {
     expect((await app.ended).code).toBe(0);
   });
 
+  test('is given no more than the queue holds, and told to be slow', async () => {
+    const program = `const tracer = require('@opentelemetry/api').trace.getTracer('t');
+      const timer = setInterval(() => tracer.startSpan('work').end(), 1);`;
+    const env = {
+      ...JSON_ENV(),
+      OTEL_METRICS_EXPORTER: 'none',
+      OTEL_BSP_MAX_QUEUE_SIZE: '2',
+      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1',
+      OTEL_EXPORTER_OTLP_TIMEOUT: NEVER,
+    };
+    const app = launch(program, { env });
+    await app.line(/traces do not reach .* \(it answers too slowly\)/);
+    await collector.received(() => collector.exports.length === 2);
+    app.process.kill('SIGKILL');
+    await app.ended;
+    expect(collector.exports).toHaveLength(2);
+  });
+
   test('does not hold shutdown(), which resolves in an ES module that awaits it and leaves nothing behind', async () => {
     const program = `
       import { start } from '@curfew/node';

@@ -73,8 +73,9 @@ test('an application that ignores SIGTERM goes on, is told of it once, and what 
     let signals = 0;
     process.on('SIGTERM', () => {
       signals++;
-      // Whatever else was raised by the end of a flush has been delivered before this.
-      require('@curfew/node').start().flush().then(() => process.kill(process.pid, 'SIGUSR2'));
+      // A turn later, whatever else the end of the flush raised has been raised.
+      const ask = () => process.kill(process.pid, 'SIGUSR2');
+      require('@curfew/node').start().flush().then(() => setImmediate(ask));
     });`;
   const app = launch(program, { env });
   await app.line(/^waits$/);
