@@ -165,7 +165,11 @@ row('S15', 'a merged context ends with whichever ends first, for its reason', ()
   second.cancelB('b');
   second.cancelA('a');
   const [timed] = merge(withCancel(background())[0], withTimeout(background(), 0)[0]);
-  expect([first.ctx.cause(), second.ctx.cause(), reasonOf(timed.err())]).toEqual(['a', 'b', 'deadline_exceeded']);
+  expect([first.ctx.cause(), second.ctx.cause(), reasonOf(timed.err())]).toEqual([
+    'a',
+    'b',
+    'deadline_exceeded',
+  ]);
 });
 
 row('S16', 'of inputs that have ended already, the first in order counts', () => {
@@ -228,27 +232,40 @@ row(
   () => expect(orderOfEvents()).toBe('01423'),
 );
 
-row('S21', 'dependents are marked before any event fires; one that is made in a listener is born aborted', () => {
-  const [source, cancel] = withCancel(background());
-  const [child] = withCancel(source);
-  const [both] = merge(source, withCancel(background())[0]);
-  const seen: boolean[] = [];
-  source.signal.addEventListener('abort', () => {
-    const [born] = merge(source, withCancel(background())[0]);
-    seen.push(child.signal.aborted, both.signal.aborted, withCancel(child)[0].signal.aborted, born.signal.aborted);
-  });
-  cancel();
-  expect(seen).toEqual([true, true, true, true]);
-});
+row(
+  'S21',
+  'dependents are marked before any event fires; one that is made in a listener is born aborted',
+  () => {
+    const [source, cancel] = withCancel(background());
+    const [child] = withCancel(source);
+    const [both] = merge(source, withCancel(background())[0]);
+    const seen: boolean[] = [];
+    source.signal.addEventListener('abort', () => {
+      const [born] = merge(source, withCancel(background())[0]);
+      seen.push(
+        child.signal.aborted,
+        both.signal.aborted,
+        withCancel(child)[0].signal.aborted,
+        born.signal.aborted,
+      );
+    });
+    cancel();
+    expect(seen).toEqual([true, true, true, true]);
+  },
+);
 
-row('S22', "the second source aborted in the first's listener: the dependent fires once, for the first", () => {
-  const { ctx, a, cancelA, cancelB } = merged();
-  const reasons: unknown[] = [];
-  ctx.signal?.addEventListener('abort', () => reasons.push(ctx.signal?.reason.cause));
-  a.signal.addEventListener('abort', () => cancelB('second'));
-  cancelA('first');
-  expect(reasons).toEqual(['first']);
-});
+row(
+  'S22',
+  "the second source aborted in the first's listener: the dependent fires once, for the first",
+  () => {
+    const { ctx, a, cancelA, cancelB } = merged();
+    const reasons: unknown[] = [];
+    ctx.signal?.addEventListener('abort', () => reasons.push(ctx.signal?.reason.cause));
+    a.signal.addEventListener('abort', () => cancelB('second'));
+    cancelA('first');
+    expect(reasons).toEqual(['first']);
+  },
+);
 
 row('S23', 'dependents share the very error of the source, made before or after', () => {
   const controller = new AbortController();
@@ -264,7 +281,9 @@ row('S24', 'a dependent of a dependent made in a listener of the source does not
   const { a: source, cancelA } = merged();
   const [b] = merge(source, background());
   const made: Context[] = [];
-  source.signal.addEventListener('abort', () => made.push(merge(b, background())[0], withSignal(background(), b.signal)[0]));
+  source.signal.addEventListener('abort', () =>
+    made.push(merge(b, background())[0], withSignal(background(), b.signal)[0]),
+  );
   cancelA();
   expect(made.map((ctx) => [ctx.signal?.aborted, isCanceled(ctx.err())])).toEqual([
     [true, true],

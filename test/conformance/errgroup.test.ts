@@ -20,7 +20,8 @@ const outcome = (tasks: Group) =>
   );
 
 const settle = (tasks: Group, results: readonly (Error | undefined)[]) => {
-  for (const error of results) tasks.go(() => (error === undefined ? Promise.resolve() : Promise.reject(error)));
+  for (const error of results)
+    tasks.go(() => (error === undefined ? Promise.resolve() : Promise.reject(error)));
 };
 
 const TABLE: { results: (Error | undefined)[]; expected: Error | undefined }[] = [
@@ -31,19 +32,23 @@ const TABLE: { results: (Error | undefined)[]; expected: Error | undefined }[] =
   { results: [first, undefined, second], expected: first },
 ];
 
-row('E1', 'a group of the background is usable without more: no limit, and nobody else is cancelled', async () => {
-  const [tasks] = group(background());
-  let done = 0;
-  for (let n = 0; n < 1000; n++) {
-    tasks.go(async () => {
-      await turn();
-      done++;
-    });
-  }
-  settle(tasks, [first]);
-  expect(await outcome(tasks)).toBe(first);
-  expect([done, background().err()]).toEqual([1000, undefined]);
-});
+row(
+  'E1',
+  'a group of the background is usable without more: no limit, and nobody else is cancelled',
+  async () => {
+    const [tasks] = group(background());
+    let done = 0;
+    for (let n = 0; n < 1000; n++) {
+      tasks.go(async () => {
+        await turn();
+        done++;
+      });
+    }
+    settle(tasks, [first]);
+    expect(await outcome(tasks)).toBe(first);
+    expect([done, background().err()]).toEqual([1000, undefined]);
+  },
+);
 
 row('E2', 'a group comes with a derived context', () => {
   const [parent] = withCancel(background());
@@ -133,7 +138,10 @@ row('E8', 'tryGo starts only below the limit and never past those who queue', as
   const [tasks] = group(background(), { limit: 42 });
   const gate = deferred();
   const wait = () => gate.promise;
-  expect(Array.from({ length: 43 }, () => tasks.tryGo(wait))).toEqual([...Array<boolean>(42).fill(true), false]);
+  expect(Array.from({ length: 43 }, () => tasks.tryGo(wait))).toEqual([
+    ...Array<boolean>(42).fill(true),
+    false,
+  ]);
   const started: string[] = [];
   tasks.go(() => started.push('queued'));
   gate.resolve();
@@ -158,7 +166,10 @@ row('E9', 'a negative limit is none; with 0 nothing may start, and go says so', 
   await unlimited.wait();
   const [none] = group(background(), { limit: 0 });
   expect(none.tryGo(turn)).toBe(false);
-  expect(thrown(() => none.go(turn))).toMatchObject({ name: 'RangeError', message: expect.stringMatching(/limit/) });
+  expect(thrown(() => none.go(turn))).toMatchObject({
+    name: 'RangeError',
+    message: expect.stringMatching(/limit/),
+  });
   await none.wait();
 });
 
@@ -212,20 +223,24 @@ row('E14', 'tasks queued when the group is cancelled still start', async () => {
   expect(started).toEqual([true, true, true]);
 });
 
-row('E15', 'where the parent ends, wait still tells the first error, or nothing if the tasks take no notice', async () => {
-  const [parent, cancel] = withCancel(background());
-  const [ignoring] = group(parent);
-  const [failing] = group(parent);
-  const gate = deferred();
-  ignoring.go(() => gate.promise);
-  failing.go(async () => {
-    await gate.promise;
-    throw first;
-  });
-  cancel('gone');
-  gate.resolve();
-  expect([await outcome(ignoring), await outcome(failing)]).toEqual([undefined, first]);
-});
+row(
+  'E15',
+  'where the parent ends, wait still tells the first error, or nothing if the tasks take no notice',
+  async () => {
+    const [parent, cancel] = withCancel(background());
+    const [ignoring] = group(parent);
+    const [failing] = group(parent);
+    const gate = deferred();
+    ignoring.go(() => gate.promise);
+    failing.go(async () => {
+      await gate.promise;
+      throw first;
+    });
+    cancel('gone');
+    gate.resolve();
+    expect([await outcome(ignoring), await outcome(failing)]).toEqual([undefined, first]);
+  },
+);
 
 row('E16', 'each task runs with the group’s context active and as its argument', async () => {
   const key = createContextKey('key');

@@ -1,4 +1,12 @@
-import { afterFunc, background, isCanceled, onEnd, withCancel, withSignal, withTimeout } from '@curfew/context';
+import {
+  afterFunc,
+  background,
+  isCanceled,
+  onEnd,
+  withCancel,
+  withSignal,
+  withTimeout,
+} from '@curfew/context';
 import { context, createContextKey } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { AsyncLocalStorage } from 'node:async_hooks';
@@ -32,16 +40,20 @@ row('G89', 'called after the deadline', async () => {
   expect(stop()).toBe(false);
 });
 
-row('G90', 'on a context that is done: called in a turn of its own, never inline; stop is false at once', async () => {
-  const [ctx, cancel] = withCancel(background());
-  cancel();
-  const called = jest.fn();
-  const stop = afterFunc(ctx, called);
-  expect(called).not.toHaveBeenCalled();
-  expect(stop()).toBe(false);
-  await turn();
-  expect(called).toHaveBeenCalledTimes(1);
-});
+row(
+  'G90',
+  'on a context that is done: called in a turn of its own, never inline; stop is false at once',
+  async () => {
+    const [ctx, cancel] = withCancel(background());
+    cancel();
+    const called = jest.fn();
+    const stop = afterFunc(ctx, called);
+    expect(called).not.toHaveBeenCalled();
+    expect(stop()).toBe(false);
+    await turn();
+    expect(called).toHaveBeenCalledTimes(1);
+  },
+);
 
 row('G91', 'stopped before the cancel: true, then false, and never called', async () => {
   const [ctx, cancel] = withCancel(background());
@@ -143,25 +155,29 @@ row('G97', 'a throw is an uncaught exception, a rejection an unhandled one; noth
   expect(told.lines).toEqual(['uncaughtException thrown', 'unhandledRejection rejected']);
 });
 
-row('G98', 'a foreign signal: one listener for each live child, none after a cancel or its own abort', async () => {
-  const controller = new AbortController();
-  const listeners = () => getEventListeners(controller.signal, 'abort').length;
-  const [first, cancelFirst] = withSignal(background(), controller.signal);
-  const [second] = withSignal(background(), controller.signal);
-  const called = jest.fn();
-  const stop = afterFunc(first, called);
-  const [below, cancelBelow] = withTimeout(second, 1e6);
-  expect([listeners(), stop()]).toEqual([2, true]);
-  cancelBelow();
-  expect(listeners()).toBe(2);
-  cancelFirst();
-  expect(listeners()).toBe(1);
-  afterFunc(second, called);
-  controller.abort('gone');
-  await turn();
-  expect(listeners()).toBe(0);
-  expect([second.cause(), isCanceled(below.err()), called.mock.calls.length]).toEqual(['gone', true, 1]);
-});
+row(
+  'G98',
+  'a foreign signal: one listener for each live child, none after a cancel or its own abort',
+  async () => {
+    const controller = new AbortController();
+    const listeners = () => getEventListeners(controller.signal, 'abort').length;
+    const [first, cancelFirst] = withSignal(background(), controller.signal);
+    const [second] = withSignal(background(), controller.signal);
+    const called = jest.fn();
+    const stop = afterFunc(first, called);
+    const [below, cancelBelow] = withTimeout(second, 1e6);
+    expect([listeners(), stop()]).toEqual([2, true]);
+    cancelBelow();
+    expect(listeners()).toBe(2);
+    cancelFirst();
+    expect(listeners()).toBe(1);
+    afterFunc(second, called);
+    controller.abort('gone');
+    await turn();
+    expect(listeners()).toBe(0);
+    expect([second.cause(), isCanceled(below.err()), called.mock.calls.length]).toEqual(['gone', true, 1]);
+  },
+);
 
 /** Who is active, by OpenTelemetry and by an AsyncLocalStorage of the user's own, in callbacks of either kind. */
 async function activeInCallbacks(): Promise<{ otel: unknown[]; own: unknown[] }> {

@@ -43,14 +43,20 @@ row('G5', 'the name of a child is that of its parent and .WithCancel', () => {
   expect(grandchild.toString()).toBe('context.Background.WithCancel.WithCancel');
 });
 
-row('G6', 'before the cancel the context, its wrappers and their children have open signals and no error', () => {
-  const [ctx, cancel] = withCancel(background());
-  const children = wrappers(ctx).map((wrapper) => withCancel(wrapper)[0]);
-  const all = [ctx, ...wrappers(ctx).map(from), ...children];
-  expect(all.map((each) => [each.signal?.aborted, each.err()])).toEqual(all.map(() => [false, undefined]));
-  cancel();
-  expect(all.map((each) => [each.signal?.aborted, isCanceled(each.err())])).toEqual(all.map(() => [true, true]));
-});
+row(
+  'G6',
+  'before the cancel the context, its wrappers and their children have open signals and no error',
+  () => {
+    const [ctx, cancel] = withCancel(background());
+    const children = wrappers(ctx).map((wrapper) => withCancel(wrapper)[0]);
+    const all = [ctx, ...wrappers(ctx).map(from), ...children];
+    expect(all.map((each) => [each.signal?.aborted, each.err()])).toEqual(all.map(() => [false, undefined]));
+    cancel();
+    expect(all.map((each) => [each.signal?.aborted, isCanceled(each.err())])).toEqual(
+      all.map(() => [true, true]),
+    );
+  },
+);
 
 row('G7', 'the signal is the same object for life, and for all contexts that share a node', () => {
   const [ctx, cancel] = withCancel(background());
@@ -60,19 +66,23 @@ row('G7', 'the signal is the same object for life, and for all contexts that sha
   expect(ctx.signal).toBe(signal);
 });
 
-row('G8', 'cancel() propagates synchronously: on its return all are done and each listener was called once', () => {
-  const [ctx, cancel] = withCancel(background());
-  const below = wrappers(ctx).map((wrapper) => withCancel(withCancel(wrapper)[0])[0]);
-  const calls = new Map<CancelContext, number>();
-  for (const each of [ctx, ...below]) {
-    const count = () => void calls.set(each, (calls.get(each) ?? 0) + 1);
-    onEnd(each, count);
-    each.signal.addEventListener('abort', count);
-  }
-  cancel();
-  expect([...calls.values()]).toEqual([2, 2, 2, 2, 2]);
-  expect(below.map((each) => isCanceled(each.err()))).toEqual([true, true, true, true]);
-});
+row(
+  'G8',
+  'cancel() propagates synchronously: on its return all are done and each listener was called once',
+  () => {
+    const [ctx, cancel] = withCancel(background());
+    const below = wrappers(ctx).map((wrapper) => withCancel(withCancel(wrapper)[0])[0]);
+    const calls = new Map<CancelContext, number>();
+    for (const each of [ctx, ...below]) {
+      const count = () => void calls.set(each, (calls.get(each) ?? 0) + 1);
+      onEnd(each, count);
+      each.signal.addEventListener('abort', count);
+    }
+    cancel();
+    expect([...calls.values()]).toEqual([2, 2, 2, 2, 2]);
+    expect(below.map((each) => isCanceled(each.err()))).toEqual([true, true, true, true]);
+  },
+);
 
 row('G9', 'later cancels do nothing, from wherever: no second event, and the first cause wins', () => {
   const [ctx, cancel] = withCancel(background());
@@ -95,18 +105,22 @@ row('G10', 'err() is sticky: the same object ever after', () => {
   expect(ctx.signal.reason).toBe(error);
 });
 
-row('G11', 'err() is defined exactly when the signal is aborted, even where a check notices the deadline', () => {
-  const [ctx] = withTimeout(background(), 50);
-  const { signal } = ctx;
-  const seen: [boolean, boolean][] = [];
-  signal.addEventListener('abort', () => seen.push([signal.aborted, ctx.err() !== undefined]));
-  for (let ms = 0; ms < 100; ms += 10) {
-    clock.block(10);
-    seen.push([ctx.err() !== undefined, signal.aborted]);
-  }
-  expect(seen.filter(([done, aborted]) => done !== aborted)).toEqual([]);
-  expect(seen.filter(([done]) => done)).toHaveLength(7);
-});
+row(
+  'G11',
+  'err() is defined exactly when the signal is aborted, even where a check notices the deadline',
+  () => {
+    const [ctx] = withTimeout(background(), 50);
+    const { signal } = ctx;
+    const seen: [boolean, boolean][] = [];
+    signal.addEventListener('abort', () => seen.push([signal.aborted, ctx.err() !== undefined]));
+    for (let ms = 0; ms < 100; ms += 10) {
+      clock.block(10);
+      seen.push([ctx.err() !== undefined, signal.aborted]);
+    }
+    expect(seen.filter(([done, aborted]) => done !== aborted)).toEqual([]);
+    expect(seen.filter(([done]) => done)).toHaveLength(7);
+  },
+);
 
 row('G12', 'no parent, or one that is no Context, is a TypeError in every constructor', () => {
   const nothing = () => undefined;

@@ -28,7 +28,11 @@ type Reason = 'canceled' | 'deadline_exceeded' | undefined;
 /** `err` is what Go calls Canceled or DeadlineExceeded as its own cause. */
 type Cause = Error | 'err' | undefined;
 
-function pair(parentCause: Error | undefined, childCause: Error | undefined, first: 'parent' | 'child'): Context {
+function pair(
+  parentCause: Error | undefined,
+  childCause: Error | undefined,
+  first: 'parent' | 'child',
+): Context {
   const [parent, cancelParent] = withCancel(background());
   const [child, cancelChild] = withCancel(parent);
   if (first === 'child') cancelChild(childCause);
@@ -41,8 +45,9 @@ function pair(parentCause: Error | undefined, childCause: Error | undefined, fir
 function custom(order: readonly ('parent' | 'custom')[]): Context {
   const [parent, cancelParent] = withCancel(background());
   const [ctx, cancelCustom] = withCancel(new ForeignContext(parent));
-  for (const each of order) if (each === 'parent') cancelParent(P);
-  else cancelCustom();
+  for (const each of order)
+    if (each === 'parent') cancelParent(P);
+    else cancelCustom();
   return ctx;
 }
 
@@ -147,15 +152,19 @@ row('G70', 'a value over a cancelled context has its cause', () => {
   expect([before, withValue(ctx, createContextKey('k'), 1)].map((each) => each.cause())).toEqual([P, P]);
 });
 
-row('G71', 'a context that reports no error has no cause, whatever its ancestors or its own record say', () => {
-  const [parent, cancel] = withCancel(background());
-  const detached = withoutCancel(parent);
-  const [request] = withCancel(background());
-  retire(request);
-  cancel(P);
-  const live = [detached, withCancel(detached)[0], request, withCancel(request)[0]];
-  expect(live.map((ctx) => [ctx.err(), ctx.cause()])).toEqual(live.map(() => [undefined, undefined]));
-});
+row(
+  'G71',
+  'a context that reports no error has no cause, whatever its ancestors or its own record say',
+  () => {
+    const [parent, cancel] = withCancel(background());
+    const detached = withoutCancel(parent);
+    const [request] = withCancel(background());
+    retire(request);
+    cancel(P);
+    const live = [detached, withCancel(detached)[0], request, withCancel(request)[0]];
+    expect(live.map((ctx) => [ctx.err(), ctx.cause()])).toEqual(live.map(() => [undefined, undefined]));
+  },
+);
 
 row('G72', 'a foreign signal as the parent: its end and cause reach down, those of a child never up', () => {
   const controller = new AbortController();
@@ -182,7 +191,18 @@ row('G73', 'a foreign signal over an ancestor that was cancelled first: the caus
 });
 
 row('G74', 'any value is a cause, by identity and unwrapped; isCanceled may be false of it', () => {
-  const causes = [P, {}, 0, '', false, NaN, Symbol('s'), () => undefined, 'thrown string', Object.freeze(new Error())];
+  const causes = [
+    P,
+    {},
+    0,
+    '',
+    false,
+    NaN,
+    Symbol('s'),
+    () => undefined,
+    'thrown string',
+    Object.freeze(new Error()),
+  ];
   for (const cause of causes) {
     const [ctx, cancel] = withCancel(background());
     cancel(cause);

@@ -90,24 +90,28 @@ row('G34', 'a cancel before the deadline is Canceled at once, under another dead
   release();
 });
 
-row('G35', "under an earlier deadline: no timer, the parent's deadline, WithCancel, the cause dropped with a diagnostic", () => {
-  const said: unknown[] = [];
-  const quiet = () => undefined;
-  diag.setLogger(
-    { error: quiet, warn: quiet, info: quiet, verbose: quiet, debug: (message) => said.push(message) },
-    { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true },
-  );
-  said.length = 0;
-  const [parent] = withTimeout(background(), 50, { cause: "the parent's" });
-  const [child] = withTimeout(parent, HOUR, { cause: "the child's" });
-  expect(said).toEqual([expect.stringMatching(/cause.*earlier/)]);
-  diag.disable();
-  expect(deadlineStatus().live).toBe(1);
-  expect(child.deadline()).toEqual(parent.deadline());
-  expect(child.toString()).toMatch(/\.WithCancel$/);
-  clock.advance(50);
-  expect(child.cause()).toBe("the parent's");
-});
+row(
+  'G35',
+  "under an earlier deadline: no timer, the parent's deadline, WithCancel, the cause dropped with a diagnostic",
+  () => {
+    const said: unknown[] = [];
+    const quiet = () => undefined;
+    diag.setLogger(
+      { error: quiet, warn: quiet, info: quiet, verbose: quiet, debug: (message) => said.push(message) },
+      { logLevel: DiagLogLevel.ALL, suppressOverrideMessage: true },
+    );
+    said.length = 0;
+    const [parent] = withTimeout(background(), 50, { cause: "the parent's" });
+    const [child] = withTimeout(parent, HOUR, { cause: "the child's" });
+    expect(said).toEqual([expect.stringMatching(/cause.*earlier/)]);
+    diag.disable();
+    expect(deadlineStatus().live).toBe(1);
+    expect(child.deadline()).toEqual(parent.deadline());
+    expect(child.toString()).toMatch(/\.WithCancel$/);
+    clock.advance(50);
+    expect(child.cause()).toBe("the parent's");
+  },
+);
 
 row('G36', "an equal deadline is covered by the parent's: one timer, and the parent's cause", () => {
   const when = at(50);
@@ -167,7 +171,9 @@ row('G39', 'the deadline shows through all later layers and is the same before a
 row('G40', "children take over exactly the parent's error and cause, of a deadline and of a cancel", () => {
   const [expired] = withTimeout(background(), 50, { cause: 'late' });
   const [canceled, cancel] = withCancel(background());
-  const pairs = [expired, canceled].map((parent) => [parent, withCancel(withValue(parent, key, 1))[0]] as const);
+  const pairs = [expired, canceled].map(
+    (parent) => [parent, withCancel(withValue(parent, key, 1))[0]] as const,
+  );
   cancel('gone');
   clock.advance(50);
   for (const [parent, child] of pairs) {

@@ -104,49 +104,57 @@ async function read(ctx: Context, socket: Socket): Promise<string> {
   }
 }
 
-row('G116', 'afterFunc breaks a read on a socket, which is put right once the function has finished', async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  const [peer] = await accepted;
-  const [ctx, cancel] = withCancel(background());
-  const result = read(ctx, socket).catch(isCanceled);
-  cancel();
-  expect(await result).toBe(true);
-  const [live] = withCancel(background());
-  const next = read(live, socket);
-  peer.write('hello');
-  expect(await next).toBe('hello');
-  expect(registrations(live)).toBe(0);
-  socket.destroy();
-  peer.destroy();
-  server.close();
-  await once(server, 'close');
-});
+row(
+  'G116',
+  'afterFunc breaks a read on a socket, which is put right once the function has finished',
+  async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+    const [peer] = await accepted;
+    const [ctx, cancel] = withCancel(background());
+    const result = read(ctx, socket).catch(isCanceled);
+    cancel();
+    expect(await result).toBe(true);
+    const [live] = withCancel(background());
+    const next = read(live, socket);
+    peer.write('hello');
+    expect(await next).toBe('hello');
+    expect(registrations(live)).toBe(0);
+    socket.destroy();
+    peer.destroy();
+    server.close();
+    await once(server, 'close');
+  },
+);
 
-row('G117', 'merge has the values of one and is cancelled by either, with its cause; its end unregisters it', () => {
-  const key = createContextKey('key');
-  const made = () => {
-    const [ctx1, cancel1] = withCancel(withValue(background(), key, 'of one'));
-    const [ctx2, cancel2] = withCancel(withValue(background(), key, 'of two'));
-    const [merged, cancel] = merge(ctx1, ctx2);
-    return { ctx1, ctx2, merged, cancel, cancel1, cancel2 };
-  };
-  const byOne = made();
-  byOne.cancel1(new Error('ctx1 canceled'));
-  const byTwo = made();
-  byTwo.cancel2(new Error('ctx2 canceled'));
-  expect([byOne, byTwo].map(({ merged }) => (merged.cause() as Error).message)).toEqual([
-    'ctx1 canceled',
-    'ctx2 canceled',
-  ]);
-  expect([byOne.ctx2.err(), byTwo.ctx1.err()]).toEqual([undefined, undefined]);
-  const { ctx1, ctx2, merged, cancel } = made();
-  expect(merged.getValue(key)).toBe('of one');
-  expect([registrations(ctx1), registrations(ctx2)]).toEqual([1, 1]);
-  const told = jest.fn();
-  onEnd(merged, told);
-  cancel();
-  expect([registrations(ctx1), registrations(ctx2), told.mock.calls.length]).toEqual([0, 0, 1]);
-});
+row(
+  'G117',
+  'merge has the values of one and is cancelled by either, with its cause; its end unregisters it',
+  () => {
+    const key = createContextKey('key');
+    const made = () => {
+      const [ctx1, cancel1] = withCancel(withValue(background(), key, 'of one'));
+      const [ctx2, cancel2] = withCancel(withValue(background(), key, 'of two'));
+      const [merged, cancel] = merge(ctx1, ctx2);
+      return { ctx1, ctx2, merged, cancel, cancel1, cancel2 };
+    };
+    const byOne = made();
+    byOne.cancel1(new Error('ctx1 canceled'));
+    const byTwo = made();
+    byTwo.cancel2(new Error('ctx2 canceled'));
+    expect([byOne, byTwo].map(({ merged }) => (merged.cause() as Error).message)).toEqual([
+      'ctx1 canceled',
+      'ctx2 canceled',
+    ]);
+    expect([byOne.ctx2.err(), byTwo.ctx1.err()]).toEqual([undefined, undefined]);
+    const { ctx1, ctx2, merged, cancel } = made();
+    expect(merged.getValue(key)).toBe('of one');
+    expect([registrations(ctx1), registrations(ctx2)]).toEqual([1, 1]);
+    const told = jest.fn();
+    onEnd(merged, told);
+    cancel();
+    expect([registrations(ctx1), registrations(ctx2), told.mock.calls.length]).toEqual([0, 0, 1]);
+  },
+);

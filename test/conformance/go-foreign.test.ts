@@ -74,18 +74,26 @@ row('G107', 'two thousand lives on one foreign signal leave no listener and no w
   expect([lines, stderr]).toEqual([['0'], '']);
 });
 
-row('G108', 'what reports a deadline but carries no cancellation is never linked; without being a Context it is refused', () => {
-  const soon = { deadline: () => new Date(0), err: () => undefined };
-  expectTypeError(
-    () => withCancel(soon as unknown as OtelContext),
-    () => merge(background(), soon as unknown as OtelContext),
-    () => withSignal(background(), soon as unknown as AbortSignal),
-  );
-  const foreign = Object.assign(new ForeignContext(background()), soon);
-  const [child] = withTimeout(foreign, 1e6);
-  expect([nodeOf(child)?.parent, child.err(), from(foreign).deadline()]).toEqual([undefined, undefined, undefined]);
-  expect(child.remaining()).toBeGreaterThan(0);
-});
+row(
+  'G108',
+  'what reports a deadline but carries no cancellation is never linked; without being a Context it is refused',
+  () => {
+    const soon = { deadline: () => new Date(0), err: () => undefined };
+    expectTypeError(
+      () => withCancel(soon as unknown as OtelContext),
+      () => merge(background(), soon as unknown as OtelContext),
+      () => withSignal(background(), soon as unknown as AbortSignal),
+    );
+    const foreign = Object.assign(new ForeignContext(background()), soon);
+    const [child] = withTimeout(foreign, 1e6);
+    expect([nodeOf(child)?.parent, child.err(), from(foreign).deadline()]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(child.remaining()).toBeGreaterThan(0);
+  },
+);
 
 /** Most bytes that one of each may allocate. Go counts allocations: 0, 3, 12, 5 and 8. */
 const CEILINGS = {
@@ -126,21 +134,25 @@ row('G109', 'what each allocates stays under its ceiling', () => {
   expect({ over, allocated }).toEqual({ over: [], allocated });
 });
 
-row('G111', 'err() looks at the node alone, however deep: it shares the record of the earliest deadline', () => {
-  const [top] = withTimeout(background(), 50);
-  let leaf: CancelContext = top;
-  for (let depth = 0; depth < 10_000; depth++) [leaf] = withCancel(leaf);
-  expect(nodeOf(leaf)?.due).toBe(nodeOf(top)?.due);
-  // An answer that walked up would ask the ancestors, or the clock, more than once.
-  const parent = nodeOf(leaf)?.parent;
-  const { now } = clock;
-  let asked = 0;
-  clock.now = () => (asked++, now());
-  nodeOf(leaf)!.parent = undefined;
-  expect([leaf.err(), asked]).toEqual([undefined, 1]);
-  nodeOf(leaf)!.parent = parent;
-  clock.block(60);
-  expect(isDeadlineExceeded(leaf.err())).toBe(true);
-  asked = 0;
-  expect([leaf.err() === top.err(), asked]).toEqual([true, 0]);
-});
+row(
+  'G111',
+  'err() looks at the node alone, however deep: it shares the record of the earliest deadline',
+  () => {
+    const [top] = withTimeout(background(), 50);
+    let leaf: CancelContext = top;
+    for (let depth = 0; depth < 10_000; depth++) [leaf] = withCancel(leaf);
+    expect(nodeOf(leaf)?.due).toBe(nodeOf(top)?.due);
+    // An answer that walked up would ask the ancestors, or the clock, more than once.
+    const parent = nodeOf(leaf)?.parent;
+    const { now } = clock;
+    let asked = 0;
+    clock.now = () => (asked++, now());
+    nodeOf(leaf)!.parent = undefined;
+    expect([leaf.err(), asked]).toEqual([undefined, 1]);
+    nodeOf(leaf)!.parent = parent;
+    clock.block(60);
+    expect(isDeadlineExceeded(leaf.err())).toBe(true);
+    asked = 0;
+    expect([leaf.err() === top.err(), asked]).toEqual([true, 0]);
+  },
+);

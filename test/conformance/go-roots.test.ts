@@ -39,18 +39,22 @@ row('G3', 'a root is the same object at each call', () => {
   expect(todo()).toBe(todo());
 });
 
-row('G4', 'deriving from a root registers nothing: a dropped child is collected without a cancel', async () => {
-  for (const root of [background(), todo()]) {
-    const [child, cancel] = withCancel(root);
-    expect(nodeOf(child)?.parent).toBeUndefined();
-    expect(registrations(root)).toBe(0);
-    cancel();
-    expect(root.err()).toBeUndefined();
-  }
-  const dropped = () => {
-    const [child] = withCancel(background());
-    onEnd(child, () => undefined);
-    return new WeakRef(child);
-  };
-  expect(await collected(dropped)).toBe(true);
-});
+row(
+  'G4',
+  'deriving from a root registers nothing: a dropped child is collected without a cancel',
+  async () => {
+    for (const root of [background(), todo()]) {
+      const [child, cancel] = withCancel(root);
+      expect(nodeOf(child)?.parent).toBeUndefined();
+      expect(registrations(root)).toBe(0);
+      cancel();
+      expect(root.err()).toBeUndefined();
+    }
+    const dropped = () => {
+      const [child] = withCancel(background());
+      onEnd(child, () => undefined);
+      return new WeakRef(child);
+    };
+    expect(await collected(dropped)).toBe(true);
+  },
+);

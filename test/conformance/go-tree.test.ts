@@ -33,7 +33,8 @@ row('G14', 'a parent holds one registration for each child and callback, and non
 row('G15', 'the nearest cancellable ancestor is found through any number of values and wrappers', () => {
   const [parent] = withCancel(background());
   let wrapped: Context = parent;
-  for (let index = 0; index < 100; index++) wrapped = withValue(wrapped, createContextKey(`k${index}`), index);
+  for (let index = 0; index < 100; index++)
+    wrapped = withValue(wrapped, createContextKey(`k${index}`), index);
   const [child] = withCancel(new ForeignContext(wrapped).setValue(key, 1));
   expect(nodeOf(child)?.parent).toBe(nodeOf(parent));
 });
@@ -107,20 +108,24 @@ row('G20', 'each registration is undone: by cancel, by stop, and by the deadline
   expect(registrations(parent)).toBe(0);
 });
 
-row('G21', 'a child of a cancelled parent is born done: no link, no timer, no event, and its cancel does nothing', () => {
-  const [parent, cancel] = withCancel(background());
-  cancel('why');
-  for (const [child, cancelChild] of [withCancel(parent), withTimeout(parent, 10, { cause: 'late' })]) {
-    const told = jest.fn();
-    expect(child.signal.aborted).toBe(true);
-    child.signal.addEventListener('abort', told);
-    cancelChild('other');
-    clock.advance(20);
-    expect(told).not.toHaveBeenCalled();
-    expect([child.err(), child.cause()]).toEqual([parent.err(), 'why']);
-  }
-  expect([registrations(parent), deadlineStatus().live, clock.timers.length]).toEqual([0, 0, 0]);
-});
+row(
+  'G21',
+  'a child of a cancelled parent is born done: no link, no timer, no event, and its cancel does nothing',
+  () => {
+    const [parent, cancel] = withCancel(background());
+    cancel('why');
+    for (const [child, cancelChild] of [withCancel(parent), withTimeout(parent, 10, { cause: 'late' })]) {
+      const told = jest.fn();
+      expect(child.signal.aborted).toBe(true);
+      child.signal.addEventListener('abort', told);
+      cancelChild('other');
+      clock.advance(20);
+      expect(told).not.toHaveBeenCalled();
+      expect([child.err(), child.cause()]).toEqual([parent.err(), 'why']);
+    }
+    expect([registrations(parent), deadlineStatus().live, clock.timers.length]).toEqual([0, 0, 0]);
+  },
+);
 
 row('G22', 'a child made while its parent is being cancelled comes out cancelled, with that cause', () => {
   const [parent, cancel] = withCancel(background());
@@ -153,24 +158,28 @@ function fourAry(parent: Context, depth: number): [Context, Cancel][] {
   ]);
 }
 
-row('G23', 'a tree of 340 contexts cancelled in random order from its own listeners: each is told once', () => {
-  const order = fc.shuffledSubarray(Array.from(Array(340).keys()), { minLength: 340 });
-  seeded(
-    fc.property(order, (order) => {
-      const tree = fourAry(background(), 4);
-      const events: number[] = [];
-      order.forEach((index, at) => {
-        const [ctx] = tree[index] as [Context, Cancel];
-        ctx.signal?.addEventListener('abort', () => events.push(index));
-        onEnd(ctx, () => tree[order[at + 1] ?? 0]?.[1]());
-      });
-      tree[order[0] as number]?.[1]();
-      expect(events.sort((a, b) => a - b)).toEqual(Array.from(tree.keys()));
-      expect(tree.every(([ctx]) => isCanceled(ctx.err()))).toBe(true);
-    }),
-    20,
-  );
-});
+row(
+  'G23',
+  'a tree of 340 contexts cancelled in random order from its own listeners: each is told once',
+  () => {
+    const order = fc.shuffledSubarray(Array.from(Array(340).keys()), { minLength: 340 });
+    seeded(
+      fc.property(order, (order) => {
+        const tree = fourAry(background(), 4);
+        const events: number[] = [];
+        order.forEach((index, at) => {
+          const [ctx] = tree[index] as [Context, Cancel];
+          ctx.signal?.addEventListener('abort', () => events.push(index));
+          onEnd(ctx, () => tree[order[at + 1] ?? 0]?.[1]());
+        });
+        tree[order[0] as number]?.[1]();
+        expect(events.sort((a, b) => a - b)).toEqual(Array.from(tree.keys()));
+        expect(tree.every(([ctx]) => isCanceled(ctx.err()))).toBe(true);
+      }),
+      20,
+    );
+  },
+);
 
 row('G24', 'cancelling a child in a listener of its parent does nothing', () => {
   const [parent, cancel] = withCancel(background());
@@ -206,24 +215,29 @@ function stack(kinds: LayerKind[], ms: number) {
       cancels.push(cancel);
     }
   });
-  const checkValues = () => expect(values.map(([key]) => leaf.getValue(key))).toEqual(values.map(([, value]) => value));
+  const checkValues = () =>
+    expect(values.map(([key]) => leaf.getValue(key))).toEqual(values.map(([, value]) => value));
   return { leaf, cancels, checkValues };
 }
 
-row('G25', 'random layers: cancelling any one of them ends the leaf synchronously, and every value stays', () => {
-  seeded(
-    fc.property(layers, fc.nat(), (kinds, pick) => {
-      const { leaf, cancels, checkValues } = stack(kinds, 1000 * HOUR);
-      expect(leaf.err()).toBeUndefined();
-      expect(leaf.toString()).toMatch(/^context\.Background\./);
-      checkValues();
-      cancels[pick % cancels.length]?.();
-      expect([isCanceled(leaf.err()), leaf.signal?.aborted]).toEqual([true, true]);
-      checkValues();
-      cancels[0]?.();
-    }),
-  );
-});
+row(
+  'G25',
+  'random layers: cancelling any one of them ends the leaf synchronously, and every value stays',
+  () => {
+    seeded(
+      fc.property(layers, fc.nat(), (kinds, pick) => {
+        const { leaf, cancels, checkValues } = stack(kinds, 1000 * HOUR);
+        expect(leaf.err()).toBeUndefined();
+        expect(leaf.toString()).toMatch(/^context\.Background\./);
+        checkValues();
+        cancels[pick % cancels.length]?.();
+        expect([isCanceled(leaf.err()), leaf.signal?.aborted]).toEqual([true, true]);
+        checkValues();
+        cancels[0]?.();
+      }),
+    );
+  },
+);
 
 row('G26', 'the same with timeouts of 1 ms: the leaf expires, and every value stays', () => {
   seeded(
@@ -245,7 +259,9 @@ row('G27', 'the whole subtree is marked first; listeners then run in pre-order a
   const [d] = withCancel(b);
   const said: string[] = [];
   for (const [name, ctx] of Object.entries({ a, b, c, d })) {
-    onEnd(ctx, () => said.push(name + [a, b, c, d].map((each) => (each.err() === undefined ? 0 : 1)).join('')));
+    onEnd(ctx, () =>
+      said.push(name + [a, b, c, d].map((each) => (each.err() === undefined ? 0 : 1)).join('')),
+    );
   }
   cancel();
   expect(said.join(' ')).toBe('a1111 b1111 d1111 c1111');

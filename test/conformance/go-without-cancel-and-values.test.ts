@@ -23,9 +23,13 @@ row('G75', 'withoutCancel has no deadline, no signal, no error and no cause', ()
   const [ctx, cancel] = withTimeout(background(), 50);
   const detached = withoutCancel(ctx);
   const nothing = () =>
-    expect([detached.deadline(), detached.signal, detached.err(), detached.cause(), nodeOf(detached)]).toEqual(
-      Array(5).fill(undefined),
-    );
+    expect([
+      detached.deadline(),
+      detached.signal,
+      detached.err(),
+      detached.cause(),
+      nodeOf(detached),
+    ]).toEqual(Array(5).fill(undefined));
   nothing();
   expect(detached.remaining()).toBe(Infinity);
   cancel('why');
@@ -46,18 +50,22 @@ row('G77', 'the name is that of the parent and .WithoutCancel', () => {
   expect(withoutCancel(ctx).toString()).toBe('context.Background.WithCancel.WithoutCancel');
 });
 
-row('G78', 'the original and the copy do not end one another, and children of the copy are not the original’s', () => {
-  const [ctx, cancel] = withTimeout(background(), 50);
-  const detached = withoutCancel(ctx);
-  const [child, cancelChild] = withCancel(detached);
-  const [other] = withCancel(detached);
-  expect(registrations(ctx)).toBe(0);
-  cancelChild('mine');
-  expect([ctx.err(), child.cause()]).toEqual([undefined, 'mine']);
-  cancel();
-  clock.advance(100);
-  expect([other.err(), withoutCancel(ctx).err()]).toEqual([undefined, undefined]);
-});
+row(
+  'G78',
+  'the original and the copy do not end one another, and children of the copy are not the original’s',
+  () => {
+    const [ctx, cancel] = withTimeout(background(), 50);
+    const detached = withoutCancel(ctx);
+    const [child, cancelChild] = withCancel(detached);
+    const [other] = withCancel(detached);
+    expect(registrations(ctx)).toBe(0);
+    cancelChild('mine');
+    expect([ctx.err(), child.cause()]).toEqual([undefined, 'mine']);
+    cancel();
+    clock.advance(100);
+    expect([other.err(), withoutCancel(ctx).err()]).toEqual([undefined, undefined]);
+  },
+);
 
 row('G79', 'a new cancel or timeout on top works, and never sees the cause of the original', () => {
   const [original, cancelOriginal] = withCancel(background());
@@ -105,14 +113,18 @@ row('G81', 'lookups find the nearest value through values and wrappers; an unset
   }
 });
 
-row('G82', 'keys with the same description are different keys, but for those that OpenTelemetry registers', () => {
-  const [one, two] = [Symbol('user'), Symbol('user')];
-  const registered = createContextKey('user');
-  let ctx: Context = background();
-  for (const each of [one, two, registered]) ctx = withValue(ctx, each, each);
-  expect([one, two, registered].map((each) => ctx.getValue(each) === each)).toEqual([true, true, true]);
-  expect(createContextKey('user')).toBe(registered);
-});
+row(
+  'G82',
+  'keys with the same description are different keys, but for those that OpenTelemetry registers',
+  () => {
+    const [one, two] = [Symbol('user'), Symbol('user')];
+    const registered = createContextKey('user');
+    let ctx: Context = background();
+    for (const each of [one, two, registered]) ctx = withValue(ctx, each, each);
+    expect([one, two, registered].map((each) => ctx.getValue(each) === each)).toEqual([true, true, true]);
+    expect(createContextKey('user')).toBe(registered);
+  },
+);
 
 row('G83', 'storing undefined shadows the value of the parent', () => {
   const parent = withValue(background(), key, 'shadowed');
@@ -122,7 +134,8 @@ row('G83', 'storing undefined shadows the value of the parent', () => {
 
 row('G84', 'values do not change with the end, and are visible through wrappers', () => {
   const [ctx, cancel] = withTimeout(withValue(background(), key, 'kept'), 50);
-  const seen = () => [ctx, new ForeignContext(ctx), trace.setSpan(ctx, span)].map((each) => each.getValue(key));
+  const seen = () =>
+    [ctx, new ForeignContext(ctx), trace.setSpan(ctx, span)].map((each) => each.getValue(key));
   expect(seen()).toEqual(['kept', 'kept', 'kept']);
   cancel();
   expect(seen()).toEqual(['kept', 'kept', 'kept']);

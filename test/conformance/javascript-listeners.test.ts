@@ -48,21 +48,25 @@ row('J2', 'a cancel in a listener: none for the same node, at once for another b
   expect([said, a.cause()]).toEqual([['b', 'a1 true', 'a2'], 'a']);
 });
 
-row('J3', 'a callback registered during the pass runs in a later turn; one removed during it is not called', async () => {
-  const [ctx, cancel] = withCancel(background());
-  const said: string[] = [];
-  const box: { stop?: () => boolean } = {};
-  onEnd(ctx, () => {
-    onEnd(ctx, () => said.push('late'));
-    box.stop?.();
-  });
-  box.stop = onEnd(ctx, () => said.push('removed'));
-  onEnd(ctx, () => said.push('last'));
-  cancel();
-  said.push('returned');
-  await turn();
-  expect(said).toEqual(['last', 'returned', 'late']);
-});
+row(
+  'J3',
+  'a callback registered during the pass runs in a later turn; one removed during it is not called',
+  async () => {
+    const [ctx, cancel] = withCancel(background());
+    const said: string[] = [];
+    const box: { stop?: () => boolean } = {};
+    onEnd(ctx, () => {
+      onEnd(ctx, () => said.push('late'));
+      box.stop?.();
+    });
+    box.stop = onEnd(ctx, () => said.push('removed'));
+    onEnd(ctx, () => said.push('last'));
+    cancel();
+    said.push('returned');
+    await turn();
+    expect(said).toEqual(['last', 'returned', 'late']);
+  },
+);
 
 row('J4', 'the reason is one error by name and message, with the cause of the user one hop away', () => {
   const cause = { code: 7 };
@@ -116,8 +120,11 @@ row('J7', 'a forged event ends nothing, and the true one is still heard', () => 
   expect([own.err(), own.signal.aborted]).toEqual([undefined, false]);
 });
 
-row('J8', 'nothing that Curfew makes by itself rejects: cancelled contexts without a handler harm no process', () => {
-  const { status, stderr } = spawned(`
+row(
+  'J8',
+  'nothing that Curfew makes by itself rejects: cancelled contexts without a handler harm no process',
+  () => {
+    const { status, stderr } = spawned(`
     for (const make of [
       () => c.withCancel(c.background()),
       () => c.withTimeout(c.background(), 0),
@@ -132,35 +139,40 @@ row('J8', 'nothing that Curfew makes by itself rejects: cancelled contexts witho
       cancel(new Error('cause'));
     }
   `);
-  expect([status, stderr]).toEqual([0, '']);
-});
+    expect([status, stderr]).toEqual([0, '']);
+  },
+);
 
-row('J9', 'whoever looks first settles, synchronously: err, cause, throwIfDone, remaining, every derivation, cancel', () => {
-  const looks: Record<string, (ctx: CancelContext, cancel: () => void) => unknown> = {
-    err: (ctx) => ctx.err(),
-    cause: (ctx) => ctx.cause(),
-    throwIfDone: (ctx) => thrown(() => ctx.throwIfDone()),
-    remaining: (ctx) => ctx.remaining(),
-    signal: (ctx) => ctx.signal,
-    withCancel: (ctx) => withCancel(ctx),
-    withTimeout: (ctx) => withTimeout(ctx, 1e6),
-    withDeadline: (ctx) => withDeadline(ctx, new Date(clock.wallNow() + 1e6)),
-    withSignal: (ctx) => withSignal(ctx, new AbortController().signal),
-    onEnd: (ctx) => onEnd(ctx, () => undefined),
-    cancel: (_, cancel) => cancel(),
-  };
-  for (const [name, look] of Object.entries(looks)) {
-    const [ctx, cancel] = withTimeout(background(), 50);
-    const told = jest.fn();
-    const { signal } = ctx;
-    signal.addEventListener('abort', told);
-    clock.block(60);
-    expect([name, signal.aborted, told.mock.calls.length]).toEqual([name, false, 0]);
-    look(ctx, cancel);
-    expect([name, signal.aborted, told.mock.calls.length]).toEqual([name, true, 1]);
-    expect(ctx.err()).toMatchObject({ name: 'TimeoutError' });
-  }
-});
+row(
+  'J9',
+  'whoever looks first settles, synchronously: err, cause, throwIfDone, remaining, every derivation, cancel',
+  () => {
+    const looks: Record<string, (ctx: CancelContext, cancel: () => void) => unknown> = {
+      err: (ctx) => ctx.err(),
+      cause: (ctx) => ctx.cause(),
+      throwIfDone: (ctx) => thrown(() => ctx.throwIfDone()),
+      remaining: (ctx) => ctx.remaining(),
+      signal: (ctx) => ctx.signal,
+      withCancel: (ctx) => withCancel(ctx),
+      withTimeout: (ctx) => withTimeout(ctx, 1e6),
+      withDeadline: (ctx) => withDeadline(ctx, new Date(clock.wallNow() + 1e6)),
+      withSignal: (ctx) => withSignal(ctx, new AbortController().signal),
+      onEnd: (ctx) => onEnd(ctx, () => undefined),
+      cancel: (_, cancel) => cancel(),
+    };
+    for (const [name, look] of Object.entries(looks)) {
+      const [ctx, cancel] = withTimeout(background(), 50);
+      const told = jest.fn();
+      const { signal } = ctx;
+      signal.addEventListener('abort', told);
+      clock.block(60);
+      expect([name, signal.aborted, told.mock.calls.length]).toEqual([name, false, 0]);
+      look(ctx, cancel);
+      expect([name, signal.aborted, told.mock.calls.length]).toEqual([name, true, 1]);
+      expect(ctx.err()).toMatchObject({ name: 'TimeoutError' });
+    }
+  },
+);
 
 row('J10', 'what is added to a list while it is gone through is not visited in that pass', async () => {
   const [ctx, cancel] = withCancel(background());
@@ -178,17 +190,21 @@ row('J10', 'what is added to a list while it is gone through is not visited in t
   expect(said).toEqual([0, 1, 2, 3, 4, 5]);
 });
 
-row('J11', 'a hundred thousand levels end without overflowing the stack, with a listener and a signal on each', () => {
-  const [top, cancel] = withCancel(background());
-  let ctx: Context = top;
-  let told = 0;
-  const count = () => void told++;
-  for (let depth = 0; depth < 100_000; depth++) {
-    [ctx] = withCancel(ctx);
-    onEnd(ctx, count);
-    if (depth % 100 === 0) ctx.signal?.addEventListener('abort', count);
-  }
-  afterFunc(ctx, () => undefined);
-  cancel('why');
-  expect([told, ctx.cause()]).toEqual([101_000, 'why']);
-});
+row(
+  'J11',
+  'a hundred thousand levels end without overflowing the stack, with a listener and a signal on each',
+  () => {
+    const [top, cancel] = withCancel(background());
+    let ctx: Context = top;
+    let told = 0;
+    const count = () => void told++;
+    for (let depth = 0; depth < 100_000; depth++) {
+      [ctx] = withCancel(ctx);
+      onEnd(ctx, count);
+      if (depth % 100 === 0) ctx.signal?.addEventListener('abort', count);
+    }
+    afterFunc(ctx, () => undefined);
+    cancel('why');
+    expect([told, ctx.cause()]).toEqual([101_000, 'why']);
+  },
+);

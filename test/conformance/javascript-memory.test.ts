@@ -1,5 +1,6 @@
 import {
   background,
+  from,
   onEnd,
   todo,
   withCancel,
@@ -11,7 +12,6 @@ import {
 } from '@curfew/context';
 import { nodeOf } from '@curfew/context/spi';
 import { createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
-import { from } from '@curfew/context';
 import { getEventListeners } from 'node:events';
 import { row } from './row';
 import { collected, collectGarbage, manualClock, registrations, spawned } from './support';
@@ -37,7 +37,10 @@ row('J26', 'an abandoned child with a listener is kept by its parent and is told
 function collectedAt(place: 'beneath' | 'above', end?: (cancel: Cancel) => void): Promise<boolean> {
   return collected(() => {
     const value = { big: new Array(1000).fill(place) };
-    const [ctx, cancel] = withTimeout(place === 'beneath' ? withValue(background(), key, value) : background(), HOUR);
+    const [ctx, cancel] = withTimeout(
+      place === 'beneath' ? withValue(background(), key, value) : background(),
+      HOUR,
+    );
     if (place === 'above') withValue(ctx, key, value);
     end?.(cancel);
     return new WeakRef(value);
@@ -55,39 +58,47 @@ row(
   },
 );
 
-row('J28', 'a foreign signal keeps nothing of what has ended; many listeners on our own cause no warning', async () => {
-  const { signal } = new AbortController();
-  const child = () => {
-    const [ctx, cancel] = withSignal(background(), signal);
-    cancel();
-    return new WeakRef(ctx);
-  };
-  expect(await collected(child)).toBe(true);
-  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
-  const { status, stderr } = spawned(`
+row(
+  'J28',
+  'a foreign signal keeps nothing of what has ended; many listeners on our own cause no warning',
+  async () => {
+    const { signal } = new AbortController();
+    const child = () => {
+      const [ctx, cancel] = withSignal(background(), signal);
+      cancel();
+      return new WeakRef(ctx);
+    };
+    expect(await collected(child)).toBe(true);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const { status, stderr } = spawned(`
     const [ctx, cancel] = c.withCancel(c.background());
     for (let n = 0; n < 50; n++) ctx.signal.addEventListener('abort', () => undefined);
   `);
-  expect([status, stderr]).toEqual([0, '']);
-});
+    expect([status, stderr]).toEqual([0, '']);
+  },
+);
 
-row('J29', 'no abort is lost to garbage collection: a signal with a listener fires, whatever is held of it', async () => {
-  const said: string[] = [];
-  const abandon = () => {
-    const [top, cancel] = withCancel(background());
-    const controller = new AbortController();
-    const [linked] = withSignal(withCancel(top)[0], controller.signal);
-    withCancel(linked)[0].signal.addEventListener('abort', () => said.push('by the tree'));
-    const [other] = withSignal(background(), controller.signal);
-    withCancel(other)[0].signal.addEventListener('abort', () => said.push('by the signal'));
-    return { cancel, controller };
-  };
-  const { cancel, controller } = abandon();
-  for (let round = 0; round < 3; round++) await collectGarbage();
-  cancel();
-  controller.abort();
-  expect(said).toEqual(['by the tree', 'by the signal']);
-});
+row(
+  'J29',
+  'no abort is lost to garbage collection: a signal with a listener fires, whatever is held of it',
+  async () => {
+    const said: string[] = [];
+    const abandon = () => {
+      const [top, cancel] = withCancel(background());
+      const controller = new AbortController();
+      const [linked] = withSignal(withCancel(top)[0], controller.signal);
+      withCancel(linked)[0].signal.addEventListener('abort', () => said.push('by the tree'));
+      const [other] = withSignal(background(), controller.signal);
+      withCancel(other)[0].signal.addEventListener('abort', () => said.push('by the signal'));
+      return { cancel, controller };
+    };
+    const { cancel, controller } = abandon();
+    for (let round = 0; round < 3; round++) await collectGarbage();
+    cancel();
+    controller.abort();
+    expect(said).toEqual(['by the tree', 'by the signal']);
+  },
+);
 
 row('J30', 'an ended context lets go of children, callbacks, timer and foreign listener', async () => {
   const { signal } = new AbortController();

@@ -1,4 +1,13 @@
-import { afterFunc, background, from, isCanceled, onEnd, run, withCancel, withoutCancel } from '@curfew/context';
+import {
+  afterFunc,
+  background,
+  from,
+  isCanceled,
+  onEnd,
+  run,
+  withCancel,
+  withoutCancel,
+} from '@curfew/context';
 import { NODE_KEY, nodeOf } from '@curfew/context/spi';
 import { install, type Telemetry } from '@curfew/telemetry';
 import { context, createContextKey, ROOT_CONTEXT, trace } from '@opentelemetry/api';
@@ -94,11 +103,11 @@ row('J35', 'errors are told by a registered brand, across copies and through cau
   const other = secondCopy();
   const wrapped = new Error('wrapped', { cause: new other.CanceledError() });
   expect(new other.CanceledError() instanceof Error).toBe(true);
-  expect([isCanceled(wrapped), isCanceled(new other.DeadlineExceededError()), isCanceled(new Error())]).toEqual([
-    true,
-    false,
-    false,
-  ]);
+  expect([
+    isCanceled(wrapped),
+    isCanceled(new other.DeadlineExceededError()),
+    isCanceled(new Error()),
+  ]).toEqual([true, false, false]);
   const [ctx, cancel] = withCancel(background());
   cancel();
   expect([other.isCanceled(ctx.err()), other.reasonOf(ctx.err())]).toEqual([true, 'canceled']);
@@ -117,7 +126,11 @@ row('J36', 'a context of any class will do that has the three methods', () => {
 row('J37', 'deleting our key, or starting from the root, detaches', () => {
   const key = createContextKey('key');
   const [ctx, cancel] = withCancel(background().setValue(key, 'kept'));
-  const detached = [ctx.deleteValue(NODE_KEY), from(new ForeignContext(ctx).deleteValue(NODE_KEY)), from(ROOT_CONTEXT)];
+  const detached = [
+    ctx.deleteValue(NODE_KEY),
+    from(new ForeignContext(ctx).deleteValue(NODE_KEY)),
+    from(ROOT_CONTEXT),
+  ];
   cancel();
   expect(detached.map((each) => [each.err(), each.signal, each.getValue(key)])).toEqual([
     [undefined, undefined, 'kept'],
@@ -126,15 +139,19 @@ row('J37', 'deleting our key, or starting from the root, detaches', () => {
   ]);
 });
 
-row('J38', 'a cancellation after the end of a span is counted, and has a span of its own; the ended one gets nothing', () => {
-  const [ctx, cancel] = withCancel(background(), { name: 'job' });
-  trace.getTracer('test').startSpan('done', {}, ctx).end();
-  cancel('late');
-  const spans = Object.fromEntries(exporter.getFinishedSpans().map((span) => [span.name, span]));
-  expect(Object.keys(spans)).toEqual(['done', 'curfew.cancel']);
-  expect([spans.done?.events, spans.done?.attributes]).toEqual([[], {}]);
-  expect(total('curfew.context.cancellations')).toBe(1);
-});
+row(
+  'J38',
+  'a cancellation after the end of a span is counted, and has a span of its own; the ended one gets nothing',
+  () => {
+    const [ctx, cancel] = withCancel(background(), { name: 'job' });
+    trace.getTracer('test').startSpan('done', {}, ctx).end();
+    cancel('late');
+    const spans = Object.fromEntries(exporter.getFinishedSpans().map((span) => [span.name, span]));
+    expect(Object.keys(spans)).toEqual(['done', 'curfew.cancel']);
+    expect([spans.done?.events, spans.done?.attributes]).toEqual([[], {}]);
+    expect(total('curfew.context.cancellations')).toBe(1);
+  },
+);
 
 /** How many orphans there are after the grace: of `run`, and of a span that instrumentation left open. */
 async function orphans(): Promise<{ afterRun: number; afterSpan: number; counted: number; running: number }> {
@@ -153,7 +170,12 @@ async function orphans(): Promise<{ afterRun: number; afterSpan: number; counted
   span.end();
   work.resolve();
   await running;
-  return { afterRun, afterSpan, counted: total('curfew.orphan.operations'), running: total('curfew.orphan.active') };
+  return {
+    afterRun,
+    afterSpan,
+    counted: total('curfew.orphan.operations'),
+    running: total('curfew.orphan.active'),
+  };
 }
 
 row(

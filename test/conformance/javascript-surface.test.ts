@@ -60,7 +60,10 @@ row('J43', 'a cause is never looked into: throwing getters and proxies do no har
   const traps = Object.fromEntries(Object.getOwnPropertyNames(Reflect).map((trap) => [trap, hostile]));
   const causes = [
     new Proxy({}, traps),
-    Object.defineProperties({}, { name: { get: hostile }, cause: { get: hostile }, message: { get: hostile } }),
+    Object.defineProperties(
+      {},
+      { name: { get: hostile }, cause: { get: hostile }, message: { get: hostile } },
+    ),
   ];
   for (const cause of causes) {
     const [ctx, cancel] = withCancel(background());
@@ -79,8 +82,11 @@ row('J43', 'a cause is never looked into: throwing getters and proxies do no har
   }
 });
 
-row('J44', 'what work in flight rejects with after the end is handled where nobody can wait for it any more', async () => {
-  const { status, stderr, lines } = spawned(`
+row(
+  'J44',
+  'what work in flight rejects with after the end is handled where nobody can wait for it any more',
+  async () => {
+    const { status, stderr, lines } = spawned(`
     const late = () => new Promise((_, reject) => setTimeout(reject, 5, new Error('late')));
     const say = (error) => console.log(error.message);
     const [ctx, cancel] = c.withCancel(c.background());
@@ -91,33 +97,38 @@ row('J44', 'what work in flight rejects with after the end is handled where nobo
     setTimeout(() => tasks.wait().catch(say), 20);
     cancel();
   `);
-  expect([status, stderr, lines]).toEqual([0, '', ['context canceled', 'context canceled', 'late']]);
-  const [tasks] = group(background());
-  tasks.go(() => Promise.reject(new Error('one')));
-  await expect(tasks.wait()).rejects.toThrow('one');
-});
+    expect([status, stderr, lines]).toEqual([0, '', ['context canceled', 'context canceled', 'late']]);
+    const [tasks] = group(background());
+    tasks.go(() => Promise.reject(new Error('one')));
+    await expect(tasks.wait()).rejects.toThrow('one');
+  },
+);
 
-row('J45', 'on a cancel the source of an iteration is asked to return, and what that rejects with is dropped', async () => {
-  const gate = deferred<IteratorResult<number>>();
-  let returned = 0;
-  const source = {
-    next: () => gate.promise,
-    return: () => {
-      returned++;
-      return Promise.reject<IteratorResult<number>>(new Error('while closing'));
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
-  const [ctx, cancel] = withCancel(background());
-  const step = iterate(ctx, source).next();
-  await turn();
-  cancel('enough');
-  await expect(step).rejects.toBe(ctx.err());
-  await turn();
-  expect(returned).toBe(1);
-});
+row(
+  'J45',
+  'on a cancel the source of an iteration is asked to return, and what that rejects with is dropped',
+  async () => {
+    const gate = deferred<IteratorResult<number>>();
+    let returned = 0;
+    const source = {
+      next: () => gate.promise,
+      return: () => {
+        returned++;
+        return Promise.reject<IteratorResult<number>>(new Error('while closing'));
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+    const [ctx, cancel] = withCancel(background());
+    const step = iterate(ctx, source).next();
+    await turn();
+    cancel('enough');
+    await expect(step).rejects.toBe(ctx.err());
+    await turn();
+    expect(returned).toBe(1);
+  },
+);
 
 row('J46', 'contexts cross to no other thread; the remaining time and the reason do', () => {
   const [ctx] = withTimeout(background(), 100);
@@ -140,32 +151,40 @@ row('J46', 'contexts cross to no other thread; the remaining time and the reason
   expect(lines).toEqual(['true canceled']);
 });
 
-row('J47', 'a deadline is sent as whole ms left, rounded down, never below 0, and not at all where there is none', () => {
-  const propagator = new DeadlinePropagator({ inject: true });
-  const sent = (ms: number) => {
-    const carrier: Record<string, string> = {};
-    propagator.inject(withTimeout(background(), ms)[0], carrier, defaultTextMapSetter);
-    return carrier[TIMEOUT_HEADER];
-  };
-  expect([sent(99.9), sent(0.4), sent(-5), sent(Infinity)]).toEqual(['99', '0', '0', undefined]);
-  const read = deadlineReader({ maxTimeout: 1000 });
-  const { remaining } = read({ [TIMEOUT_HEADER]: '60000' }, defaultTextMapGetter);
-  expect(remaining).toBe(1000);
-  // A peer shortens the deadline of a parent, and never lengthens it.
-  const [parent] = withTimeout(background(), 50);
-  expect(withTimeout(parent, remaining!)[0].remaining()).toBe(50);
-});
+row(
+  'J47',
+  'a deadline is sent as whole ms left, rounded down, never below 0, and not at all where there is none',
+  () => {
+    const propagator = new DeadlinePropagator({ inject: true });
+    const sent = (ms: number) => {
+      const carrier: Record<string, string> = {};
+      propagator.inject(withTimeout(background(), ms)[0], carrier, defaultTextMapSetter);
+      return carrier[TIMEOUT_HEADER];
+    };
+    expect([sent(99.9), sent(0.4), sent(-5), sent(Infinity)]).toEqual(['99', '0', '0', undefined]);
+    const read = deadlineReader({ maxTimeout: 1000 });
+    const { remaining } = read({ [TIMEOUT_HEADER]: '60000' }, defaultTextMapGetter);
+    expect(remaining).toBe(1000);
+    // A peer shortens the deadline of a parent, and never lengthens it.
+    const [parent] = withTimeout(background(), 50);
+    expect(withTimeout(parent, remaining!)[0].remaining()).toBe(50);
+  },
+);
 
-row('J48', 'work that outlives its request goes on without its cancellation, under a deadline of its own', () => {
-  const key = createContextKey('tenant');
-  const [request, cancel] = withTimeout(withValue(background(), key, 'a'), 50);
-  const [job] = withTimeout(withoutCancel(request), 1000, { cause: 'job too slow' });
-  cancel('the client left');
-  clock.advance(999);
-  expect([job.err(), job.getValue(key)]).toEqual([undefined, 'a']);
-  clock.advance(1);
-  expect([isDeadlineExceeded(job.err()), job.cause()]).toEqual([true, 'job too slow']);
-});
+row(
+  'J48',
+  'work that outlives its request goes on without its cancellation, under a deadline of its own',
+  () => {
+    const key = createContextKey('tenant');
+    const [request, cancel] = withTimeout(withValue(background(), key, 'a'), 50);
+    const [job] = withTimeout(withoutCancel(request), 1000, { cause: 'job too slow' });
+    cancel('the client left');
+    clock.advance(999);
+    expect([job.err(), job.getValue(key)]).toEqual([undefined, 'a']);
+    clock.advance(1);
+    expect([isDeadlineExceeded(job.err()), job.cause()]).toEqual([true, 'job too slow']);
+  },
+);
 
 row('J49', 'a deadline is a Date of any realm or class, or epoch ms; an invalid one is refused', () => {
   class Instant extends Date {}

@@ -1,9 +1,10 @@
 // Every row in each of its contenders' hands. Results escape through `sink`; cancel functions are kept where a
 // program would keep them. A row returns how many operations it did; the caller times it.
 import { createRequire } from 'node:module';
+import * as curfew from '@curfew/context';
 
 const require = createRequire(import.meta.url);
-const curfew = require('@curfew/context');
+
 const { createContextKey, ROOT_CONTEXT } = require('@opentelemetry/api');
 
 export const sink = { value: undefined };
@@ -346,7 +347,11 @@ export const rows = {
       },
     },
   },
-  'cancel 10,000 children with an onEnd each, per child': { unit: 'ns', repeat: 20, contenders: cancelWide(10_000) },
+  'cancel 10,000 children with an onEnd each, per child': {
+    unit: 'ns',
+    repeat: 20,
+    contenders: cancelWide(10_000),
+  },
   'cancel a chain 1,000 deep, per level': { unit: 'ns', repeat: 200, contenders: cancelDeep(1000) },
   'cancel a chain 10,000 deep, per level': { unit: 'ns', repeat: 20, contenders: cancelDeep(10_000) },
   'is it done? no deadline': {

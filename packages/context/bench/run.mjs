@@ -40,7 +40,7 @@ function goFigures() {
     console.log('skipped: no Go');
     return { version: 'no Go', figures: {} };
   }
-  const args = ['test', '-bench', '.', '-run', 'NONE', '-count', String(rounds), '-cpu', '1'];
+  const args = ['test', '-bench', '.', '-run', 'NONE', '-count', String(rounds)];
   if (values.brief) args.push('-benchtime', '1x');
   const out = execFileSync('go', args, { cwd: here('./go'), encoding: 'utf8' });
   const figures = {};

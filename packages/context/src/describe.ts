@@ -1,4 +1,3 @@
-import type { Context as OtelContext } from '@opentelemetry/api';
 import { FOREIGN } from './keys';
 import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
 import { runtime } from './runtime';
@@ -87,6 +86,6 @@ function foreignName(layers: Layer): string | undefined {
   let layer: Layer | undefined = layers;
   while (layer?.rest !== undefined) layer = layer.rest;
   if (layer?.key !== FOREIGN) return undefined;
-  const name = typeName(layer.value as OtelContext);
+  const name = typeName(layer.value);
   return name === 'BaseContext' ? undefined : name;
 }

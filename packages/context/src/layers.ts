@@ -24,11 +24,20 @@ const FIRST_COMPACTION = 32;
 export function beneath(
   layers: Layer,
   key: symbol,
-  make: (key: symbol | undefined, value: unknown, rest: Layer | undefined, from: Layer) => Layer,
+  again: (layer: Layer, rest: Layer | undefined) => Layer,
 ): Layer | undefined {
   if (layers.key === key) return layers.rest;
-  const depth = layers.depth;
+  const { depth } = layers;
   if (depth < FIRST_COMPACTION || (depth & (depth - 1)) !== 0) return layers;
+  return compact(layers, key, again);
+}
+
+/** The layers without those that are shadowed by one above, or by the new one. */
+function compact(
+  layers: Layer,
+  key: symbol,
+  again: (layer: Layer, rest: Layer | undefined) => Layer,
+): Layer | undefined {
   const kept: Layer[] = [];
   const seen = new Set<symbol | undefined>([key]);
   for (let layer: Layer | undefined = layers; layer !== undefined; layer = layer.rest) {
@@ -37,6 +46,6 @@ export function beneath(
     kept.push(layer);
   }
   let rebuilt: Layer | undefined;
-  for (const layer of kept.reverse()) rebuilt = make(layer.key, layer.value, rebuilt, layer);
+  for (const layer of kept.reverse()) rebuilt = again(layer, rebuilt);
   return rebuilt;
 }

@@ -13,7 +13,8 @@ const TODO = new View(TODO_MARK, undefined, undefined, undefined);
 
 /**
  * The node that a context carries: `undefined` for a root, and for one of another protocol number. However often a
- * context is wrapped, it is the same node.
+ * context is wrapped, it is the same node. On the hot path of everything: it takes its argument on trust, and what is no
+ * Context fails with the engine's own TypeError.
  *
  * @example
  * ```ts
@@ -28,7 +29,7 @@ const TODO = new View(TODO_MARK, undefined, undefined, undefined);
  */
 export function nodeOf(ctx: OtelContext): ContextNode | undefined {
   const carried = ctx.getValue(NODE_KEY) as ContextNode | RootMark | undefined;
-  return carried !== undefined && carried.protocol === PROTOCOL ? (carried as ContextNode) : undefined;
+  return carried !== undefined && carried.protocol === PROTOCOL ? carried : undefined;
 }
 
 /**

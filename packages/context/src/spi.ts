@@ -278,6 +278,7 @@ export function deadlineStatus(): { readonly live: number; readonly armed: boole
  * context retired instead, so that its signal never aborts and its work goes on. Returns how to put the former mode
  * back.
  *
+ * @throws TypeError if `enforce` is no boolean: a string from the environment would be true, whatever it says.
  * @example
  * ```ts
  * import { background, withTimeout } from '@curfew/context';
@@ -292,6 +293,7 @@ export function deadlineStatus(): { readonly live: number; readonly armed: boole
  * ```
  */
 export function setEnforcement(enforce: boolean): () => void {
+  if (typeof enforce !== 'boolean') throw wrongType('enforce', 'a boolean', enforce);
   const former = runtime.enforce;
   runtime.enforce = enforce;
   return () => {

@@ -80,12 +80,12 @@ export function put(
   if (key === NODE_KEY) {
     return new View(value as ContextNode | undefined, layers.key, layers.value, layers.rest);
   }
-  return new View(
-    node,
-    key,
-    value,
-    beneath(layers, key, (k, v, rest, from) => new View(from.node, k, v, rest)),
-  );
+  return new View(node, key, value, beneath(layers, key, again));
+}
+
+/** A layer once more, over what is left of those beneath it. */
+function again(layer: Layer, rest: Layer | undefined): Layer {
+  return new View(layer.node, layer.key, layer.value, rest);
 }
 
 /** A view of a context of somebody else's class. */

@@ -30,6 +30,7 @@ import {
   hookErrors,
   nodeOf,
   retire,
+  setEnforcement,
   subscribe,
   useClock,
 } from '@curfew/context/spi';
@@ -386,6 +387,9 @@ describe('the other arguments', () => {
     }
     for (const wrong of [undefined, null, {}, { now: noop }] as Any[]) {
       expect(() => useClock(wrong)).toThrow(/^replacement\.\w+ must be a function/);
+    }
+    for (const wrong of [undefined, null, '0', 0] as Any[]) {
+      expect(() => setEnforcement(wrong)).toThrow('enforce must be a boolean');
     }
     const ended = jest.fn();
     const stop = subscribe({ contextEnded: ended });

@@ -88,7 +88,7 @@ function withSignal(init: Init | null | undefined, signal: AbortSignal): Init {
   const read = init as Record<string, unknown>;
   const copy: Record<string, unknown> = { signal };
   for (const name of OPTIONS) if (read[name] !== undefined) copy[name] = read[name];
-  return copy as Init;
+  return copy;
 }
 
 /**
@@ -112,6 +112,7 @@ export function instrumentFetch(): () => void {
   function fetch(this: unknown, input: Input, init: Init | undefined = undefined): Promise<Response> {
     const ctx = !takeExplicit() && on && isInit(init) ? callingContext() : undefined;
     // With the arguments as they came: `fetch()` and `fetch(undefined)` fail differently.
+    // eslint-disable-next-line prefer-rest-params -- a rest parameter would be an array for each call, used or not
     if (ctx === undefined) return Reflect.apply(original, this, arguments) as Promise<Response>;
     return fetchUnder(ctx, original, input, init);
   }

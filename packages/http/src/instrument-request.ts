@@ -131,7 +131,7 @@ function instrument(module: Module): () => void {
  * ```
  */
 export function instrumentHttpRequest(): () => void {
-  const undo = [instrument(http), instrument(https as unknown as Module)];
+  const undo = [instrument(http), instrument(https)];
   return () => {
     for (const each of undo) each();
   };
@@ -168,7 +168,7 @@ export function request(ctx: OtelContext, ...args: unknown[]): ClientRequest {
   return context.with(view, () => {
     explicit = true;
     try {
-      return requestUnder(view, module.request as Request, module, args);
+      return requestUnder(view, module.request, module, args);
     } finally {
       explicit = false;
     }

@@ -82,7 +82,7 @@ function returnsNothing(): void {}
 /** Calls back what waits for its write; nobody else is told that it went nowhere. */
 function callBack(args: readonly unknown[]): void {
   const callback = args[args.length - 1];
-  if (typeof callback === 'function') process.nextTick(callback as () => void);
+  if (typeof callback === 'function') process.nextTick(callback);
 }
 
 /** `false`, as a destroyed response says: a writer waits for `drain`, and a pipe ends with the response's close. */

@@ -24,7 +24,10 @@ export interface HistogramPoint {
 /** An instrument with its series that were ever fed. */
 export type Family =
   | { readonly instrument: Instrument & { kind: 'histogram' }; readonly points: readonly HistogramPoint[] }
-  | { readonly instrument: Instrument & { kind: 'counter' | 'gauge' }; readonly points: readonly NumberPoint[] };
+  | {
+      readonly instrument: Instrument & { kind: 'counter' | 'gauge' };
+      readonly points: readonly NumberPoint[];
+    };
 
 export interface CollectParts {
   readonly store: Store;
@@ -121,4 +124,3 @@ export type Snapshot = ReadonlyMap<string, Family>;
 export function snapshotOf(families: readonly Family[]): Snapshot {
   return new Map(families.map((family) => [family.instrument.name, family]));
 }
-

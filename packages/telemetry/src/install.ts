@@ -96,7 +96,8 @@ function create(settings: Required<TelemetryOptions>, onUninstall: () => void): 
     onOrphanReport(running, now) {
       const seconds = ((now - running.endedAt) / 1000).toFixed(1);
       const { span } = running;
-      if (span?.isRecording() === true) span.addEvent(EVENTS.orphan, { 'curfew.cancel.reason': reasonOf(running) });
+      if (span?.isRecording() === true)
+        span.addEvent(EVENTS.orphan, { 'curfew.cancel.reason': reasonOf(running) });
       if (now - warnedAt < WARN_EVERY) return;
       warnedAt = now;
       const what = running.name ?? store.kinds.value(running.kind);
@@ -130,7 +131,8 @@ function create(settings: Required<TelemetryOptions>, onUninstall: () => void): 
 
 function duration(value: unknown, name: string, fallback: number): number {
   if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, got ${typeof value}`);
+  if (typeof value !== 'number')
+    throw new TypeError(`${name} must be a number of milliseconds, got ${typeof value}`);
   if (!(value >= 0)) throw new RangeError(`${name} must be 0 or more milliseconds, got ${value}`);
   return value;
 }

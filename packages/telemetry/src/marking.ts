@@ -61,9 +61,8 @@ function filterAttributes(span: Span, keep: (key: string, value: Value) => Value
   };
   span.setAttributes = (attributes) => {
     for (const [key, value] of Object.entries(attributes)) {
-      if (value !== undefined) span.setAttribute(key, value as Exclude<Value, undefined>);
+      if (value !== undefined) span.setAttribute(key, value);
     }
     return span;
   };
 }
-

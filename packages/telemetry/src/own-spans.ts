@@ -11,7 +11,13 @@ export interface OwnSpans {
   /** `true` while one of them is being started, so that the processor passes it by. */
   readonly starting: boolean;
   /** One for each originating cancellation, at the moment its last listener returned. */
-  cancelled(ending: Ending, node: ContextNode, name: string, open: MarkableSpan | undefined, now: number): void;
+  cancelled(
+    ending: Ending,
+    node: ContextNode,
+    name: string,
+    open: MarkableSpan | undefined,
+    now: number,
+  ): void;
   /** One for each orphan, when it settles. */
   orphaned(work: Running, kind: string, now: number): void;
 }
@@ -33,17 +39,15 @@ export function createOwnSpans(version: string): OwnSpans {
   ): void {
     starting = true;
     try {
-      const span = trace
-        .getTracer('@curfew/telemetry', version)
-        .startSpan(
-          name,
-          {
-            kind: SpanKind.INTERNAL,
-            startTime: wallTime(from, now),
-            attributes: { [SPAN_ATTRIBUTES.own]: true, ...attributes },
-          },
-          parent,
-        );
+      const span = trace.getTracer('@curfew/telemetry', version).startSpan(
+        name,
+        {
+          kind: SpanKind.INTERNAL,
+          startTime: wallTime(from, now),
+          attributes: { [SPAN_ATTRIBUTES.own]: true, ...attributes },
+        },
+        parent,
+      );
       span.end(wallTime(now, now));
     } finally {
       starting = false;
@@ -66,11 +70,17 @@ export function createOwnSpans(version: string): OwnSpans {
     orphaned(work, kind, now) {
       const parent = work.node ?? context.active();
       const { spanContext } = work;
-      emit(SPANS.orphan, spanContext ? trace.setSpanContext(parent, spanContext) : parent, work.endedAt, now, {
-        'curfew.cancel.reason': ATTRIBUTES_OF_REASON[work.reason] ?? 'canceled',
-        'curfew.operation.kind': kind,
-        ...(work.name === undefined ? {} : { [SPAN_ATTRIBUTES.operationName]: work.name }),
-      });
+      emit(
+        SPANS.orphan,
+        spanContext ? trace.setSpanContext(parent, spanContext) : parent,
+        work.endedAt,
+        now,
+        {
+          'curfew.cancel.reason': ATTRIBUTES_OF_REASON[work.reason] ?? 'canceled',
+          'curfew.operation.kind': kind,
+          ...(work.name === undefined ? {} : { [SPAN_ATTRIBUTES.operationName]: work.name }),
+        },
+      );
     },
   };
 }

@@ -87,5 +87,6 @@ function tellBrokenChain(span: MarkableSpan, parentContext: OtelContext): void {
   const mark = parentContext.getValue(NODE_KEY) as RootMark | undefined;
   if (mark?.root === 'detached') return;
   const live = nodeOf(context.active());
-  if (live !== undefined && live.ending === undefined) hooks.chainBroken({ cause: 'root_span', active: live });
+  if (live !== undefined && live.ending === undefined)
+    hooks.chainBroken({ cause: 'root_span', active: live });
 }

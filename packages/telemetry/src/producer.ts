@@ -20,7 +20,14 @@ interface DataPoint {
 }
 
 interface MetricData {
-  descriptor: { name: string; description: string; unit: string; type: string; valueType: number; advice: object };
+  descriptor: {
+    name: string;
+    description: string;
+    unit: string;
+    type: string;
+    valueType: number;
+    advice: object;
+  };
   aggregationTemporality: number;
   dataPointType: number;
   isMonotonic?: boolean;
@@ -115,7 +122,10 @@ function createDeltas(): (family: Family) => Family {
   };
 }
 
-function minus(point: NumberPoint | HistogramPoint, former: NumberPoint | HistogramPoint): NumberPoint | HistogramPoint {
+function minus(
+  point: NumberPoint | HistogramPoint,
+  former: NumberPoint | HistogramPoint,
+): NumberPoint | HistogramPoint {
   if ('counts' in point && 'counts' in former) {
     return {
       ...point,
@@ -124,5 +134,5 @@ function minus(point: NumberPoint | HistogramPoint, former: NumberPoint | Histog
       count: point.count - former.count,
     };
   }
-  return { ...point, value: (point as NumberPoint).value - (former as NumberPoint).value } as NumberPoint;
+  return { ...point, value: (point as NumberPoint).value - (former as NumberPoint).value };
 }

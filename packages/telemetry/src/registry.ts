@@ -64,7 +64,8 @@ export interface Instrument {
 
 /** How long news takes: from microseconds within a process to the seconds of a blocked loop. */
 const LATENCY = [
-  1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1, 2.5, 5,
+  10,
 ];
 
 /** How long work takes: from a millisecond to the ten minutes of a forgotten job. */

@@ -1,5 +1,12 @@
 import { createLabels, type Labels } from './labels';
-import { ATTRIBUTES, INSTRUMENTS, type AttributeKey, type Domain, type Instrument, type InstrumentId } from './registry';
+import {
+  ATTRIBUTES,
+  INSTRUMENTS,
+  type AttributeKey,
+  type Domain,
+  type Instrument,
+  type InstrumentId,
+} from './registry';
 
 /**
  * All figures of the process, in typed arrays. A series is a cell: the numbers of its attribute values in mixed

@@ -25,7 +25,9 @@ function parse(text: string): Samples {
     if (line === '' || line.startsWith('#')) continue;
     const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/.exec(line);
     if (match === null) throw new Error(`not a sample: ${line}`);
-    const labels = [...(match[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([whole]) => whole).sort();
+    const labels = [...(match[2] ?? '').matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)]
+      .map(([whole]) => whole)
+      .sort();
     const key = `${match[1]}{${labels.join(',')}}`;
     if (samples.has(key)) throw new Error(`twice: ${key}`);
     samples.set(key, match[3] === '+Inf' ? Infinity : Number(match[3]));

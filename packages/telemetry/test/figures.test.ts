@@ -113,7 +113,8 @@ test('a random forest, cancelled in random order from everywhere, agrees with an
     const label = (name: string) => new RegExp(`${name}="([^"]*)"`).exec(key)?.[1];
     const name = label('curfew_context_name');
     const reason = label('curfew_cancel_reason');
-    if (key.startsWith('curfew_context_ended_total{')) told[`ended ${name} ${label('curfew_context_outcome')}`] = value;
+    if (key.startsWith('curfew_context_ended_total{'))
+      told[`ended ${name} ${label('curfew_context_outcome')}`] = value;
     if (key.startsWith('curfew_context_cancellations_total{')) {
       told[`cancellations ${name} ${reason} ${label('curfew_cancel_origin')}`] = value;
     }
@@ -223,7 +224,9 @@ test('what adapters tell is recorded', async () => {
   hooks.backendCancel?.({ system: 'postgresql', outcome: 'canceled', duration: 2 });
   hooks.backendCancel?.({ system: 'nobody-knows', outcome: 'failed', duration: NaN });
   const samples = await scrape(telemetry);
-  expect(total(samples, 'curfew_propagation_inbound_total', 'source="grpc-timeout"', 'outcome="malformed"')).toBe(1);
+  expect(
+    total(samples, 'curfew_propagation_inbound_total', 'source="grpc-timeout"', 'outcome="malformed"'),
+  ).toBe(1);
   expect(total(samples, 'curfew_deadline_remaining_seconds_sum')).toBe(0.25);
   expect(total(samples, 'curfew_deadline_rejections_total', 'source="http.client"')).toBe(1);
   expect(total(samples, 'curfew_backend_cancel_duration_seconds_sum', 'postgresql', 'canceled')).toBe(0.002);
@@ -231,7 +234,17 @@ test('what adapters tell is recorded', async () => {
 });
 
 test('names beyond the cap are _OTHER, counted, and no count is lost; names never break the exposition', async () => {
-  const nasty = ['new\nline', 'quo"te', 'back\\slash', '🦉', '__proto__', 'x'.repeat(1e6), '', '\u0000', '\ud800'];
+  const nasty = [
+    'new\nline',
+    'quo"te',
+    'back\\slash',
+    '🦉',
+    '__proto__',
+    'x'.repeat(1e6),
+    '',
+    '\u0000',
+    '\ud800',
+  ];
   for (const name of nasty) withCancel(background(), { name })[1]();
   for (let index = 0; index < 5000; index++) withCancel(background(), { name: `n${index}` })[1]();
   const samples = await scrape(telemetry);
@@ -274,10 +287,14 @@ test('a producer of deltas tells what came since the last collection', async () 
   const producer = telemetry.producer({ temporality: 'delta' });
   const ended = async () => {
     const { resourceMetrics } = (await producer.collect()) as {
-      resourceMetrics: { scopeMetrics: { metrics: { descriptor: { name: string }; dataPoints: { value: unknown }[] }[] }[] };
+      resourceMetrics: {
+        scopeMetrics: { metrics: { descriptor: { name: string }; dataPoints: { value: unknown }[] }[] }[];
+      };
     };
     const metrics = resourceMetrics.scopeMetrics[0]?.metrics ?? [];
-    return metrics.find(({ descriptor }) => descriptor.name === 'curfew.context.ended')?.dataPoints.map(({ value }) => value);
+    return metrics
+      .find(({ descriptor }) => descriptor.name === 'curfew.context.ended')
+      ?.dataPoints.map(({ value }) => value);
   };
   withCancel(background(), { name: 'a' })[1]();
   expect(await ended()).toEqual([1]);
@@ -290,7 +307,9 @@ test('a producer of deltas tells what came since the last collection', async () 
 test('a second install returns the first telemetry; bad options are refused by name', () => {
   expect(install()).toBe(telemetry);
   expect(() => install({ orphanGrace: -1 })).toThrow(/orphanGrace must be 0 or more/);
-  expect(() => install({ lingerAfter: '5s' as never })).toThrow(/lingerAfter must be a number of milliseconds/);
+  expect(() => install({ lingerAfter: '5s' as never })).toThrow(
+    /lingerAfter must be a number of milliseconds/,
+  );
   expect(() => install({ maxNames: 0.5 })).toThrow(/maxNames must be a whole number/);
 });
 

@@ -35,7 +35,8 @@ afterEach(async () => {
   restore();
 });
 
-const exported = (name: string): ReadableSpan[] => exporter.getFinishedSpans().filter((span) => span.name === name);
+const exported = (name: string): ReadableSpan[] =>
+  exporter.getFinishedSpans().filter((span) => span.name === name);
 const only = (name: string): ReadableSpan => {
   const spans = exported(name);
   expect(spans).toHaveLength(1);
@@ -136,7 +137,10 @@ test("a request's own span is the parent where the context knows only the caller
 
 test('each orphan gets exactly one span, from the end to its settling, and own spans are no operations', async () => {
   let finish!: () => void;
-  const result = scope({ timeout: 20, name: 'legacy' }, () => new Promise<void>((resolve) => (finish = resolve)));
+  const result = scope(
+    { timeout: 20, name: 'legacy' },
+    () => new Promise<void>((resolve) => (finish = resolve)),
+  );
   clock.advance(20);
   await expect(result).rejects.toThrow();
   clock.advance(3000);
