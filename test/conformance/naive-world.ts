@@ -223,9 +223,9 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       for (const listener of node.listeners) listener.pending = false;
       for (const child of children) child.parent = undefined;
       // Deadlines that the retired one had covered count again.
-      for (const { deadline, ...below } of children.flatMap(subtree).map((each) => ({ ...each, each }))) {
-        const uncovered = deadline !== undefined && earliest(below.each)?.deadline === deadline;
-        if (uncovered) deadline.order ??= order++;
+      for (const below of children.flatMap(subtree)) {
+        const { deadline } = below;
+        if (deadline !== undefined && earliest(below)?.deadline === deadline) deadline.order ??= order++;
       }
       tell(`end ${node.name} completed caller`);
     },

@@ -163,7 +163,8 @@ export async function play<C>(steps: readonly Step[], create: (tell: Tell) => Wo
       log.push(`aborted ${world.aborted(ctx)}`);
     });
     await world.drain();
-    return log;
+    // A copy: what closing the world tells is not part of it.
+    return [...log];
   } finally {
     world.close();
   }

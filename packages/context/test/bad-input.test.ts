@@ -246,7 +246,16 @@ describe('the other arguments', () => {
 
   test('a signal must be one, not look like one', async () => {
     const forged = { [Symbol.toStringTag]: 'AbortSignal' };
-    for (const stranger of [null, 'abort', {}, forged, new AbortController(), new EventTarget()] as Any[]) {
+    const halfForged = { ...forged, addEventListener: noop };
+    for (const stranger of [
+      null,
+      'abort',
+      {},
+      forged,
+      halfForged,
+      new AbortController(),
+      new EventTarget(),
+    ] as Any[]) {
       await refused((parent) => withSignal(parent, stranger), TypeError, 'signal must be an AbortSignal');
       await refused(
         (parent) => scope(parent, { signal: stranger }, noop),

@@ -26,7 +26,7 @@ function count(way: string, lives: number): Counts {
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ['--no-warnings', join(__dirname, 'fixtures', 'lives.cjs'), way, String(lives)],
-    { encoding: 'utf8' },
+    { encoding: 'utf8', timeout: 100_000 },
   );
   if (stdout === '') throw new Error(stderr);
   return JSON.parse(stdout) as Counts;
