@@ -39,7 +39,8 @@ export function useManualClock(wall = Date.UTC(2026, 0, 1)): { clock: ManualCloc
         clock.clearTimer(next);
         next.fn();
       }
-      now = until;
+      // A callback may have blocked for longer.
+      now = Math.max(now, until);
     },
     block(ms) {
       now += ms;

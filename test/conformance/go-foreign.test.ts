@@ -97,7 +97,7 @@ row(
 
 /** Most bytes that one of each may allocate. Go counts allocations: 0, 3, 12, 5 and 8. */
 const CEILINGS = {
-  background: 8,
+  background: 1,
   withValue: 120,
   'withTimeout and fire': 1200,
   'withCancel and cancel': 400,
@@ -109,7 +109,6 @@ row('G109', 'what each allocates stays under its ceiling', () => {
   const { lines } = spawned(
     `
     const key = Symbol('key');
-    const clock = require('@curfew/context/spi').clock();
     const kept = new Array(1000);
     const works = {
       background: () => c.background(),
@@ -119,11 +118,14 @@ row('G109', 'what each allocates stays under its ceiling', () => {
       'withTimeout and cancel': () => { const pair = c.withTimeout(c.background(), 1e6); pair[1](); return pair; },
     };
     for (const [name, work] of Object.entries(works)) {
-      for (let n = 0; n < 20000; n++) kept[n % 1000] = work();
-      gc();
-      const before = process.memoryUsage().heapUsed;
-      for (let n = 0; n < 20000; n++) kept[n % 1000] = work();
-      console.log(JSON.stringify([name, (process.memoryUsage().heapUsed - before) / 20000]));
+      // The least of some rounds: the compiler allocates too, in its own time.
+      const rounds = [0, 1, 2, 3, 4, 5].map(() => {
+        gc();
+        const before = process.memoryUsage().heapUsed;
+        for (let n = 0; n < 20000; n++) kept[n % 1000] = work();
+        return (process.memoryUsage().heapUsed - before) / 20000;
+      });
+      console.log(JSON.stringify([name, Math.min(...rounds)]));
     }
   `,
     { flags: ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128'] },

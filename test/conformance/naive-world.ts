@@ -40,6 +40,12 @@ interface Node {
   unlink: () => void;
 }
 
+interface Signal {
+  aborted: boolean;
+  reason: unknown;
+  linked: Node[];
+}
+
 export interface NaiveContext {
   readonly node: Node | undefined;
   readonly values: ReadonlyMap<string, unknown>;
@@ -67,11 +73,11 @@ export function createNaive(tell: Tell): World<NaiveContext> {
   let now = 0;
   let order = 0;
   let all: Node[] = [];
-  let waiting: (() => void)[] = [];
-  const signals = Array.from({ length: SIGNALS }, () => ({
+  const waiting: (() => void)[] = [];
+  const signals = Array.from({ length: SIGNALS }, (): Signal => ({
     aborted: false,
-    reason: undefined as unknown,
-    linked: [] as Node[],
+    reason: undefined,
+    linked: [],
   }));
 
   function settle(node: Node): void {
@@ -190,7 +196,7 @@ export function createNaive(tell: Tell): World<NaiveContext> {
     },
     withSignal(parent, index, name) {
       const made = derive(parent, name);
-      const signal = signals[index] as (typeof signals)[number];
+      const signal = signals[index] as Signal;
       if (made.node.end !== undefined) return handle(made);
       if (signal.aborted) endBySignal(made.node, signal.reason);
       else {
@@ -230,7 +236,7 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       tell(`end ${node.name} completed caller`);
     },
     abort(index, reason) {
-      const signal = signals[index] as (typeof signals)[number];
+      const signal = signals[index] as Signal;
       if (signal.aborted) return;
       signal.aborted = true;
       signal.reason = reason;
@@ -240,13 +246,13 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       const until = now + ms;
       for (;;) {
         const [next] = all
-          .filter(({ deadline }) => deadline?.order !== undefined && deadline.at <= until)
+          .filter(({ deadline }) => deadline?.order !== undefined && deadline.at <= Math.max(until, now))
           .sort((a, b) => a.deadline!.at - b.deadline!.at || a.deadline!.order! - b.deadline!.order!);
         if (next === undefined) break;
         now = Math.max(now, next.deadline!.at);
         expire(next);
       }
-      now = until;
+      now = Math.max(now, until);
     },
     block: (ms) => void (now += ms),
     listen({ node }, when, fn) {

@@ -12,7 +12,7 @@ export function row(id: string, claim: string, asWritten: Claim, instead?: Claim
     throw new Error(`${id}: a listed deviation, and nothing else, has a test of what holds instead`);
   }
   if (reason === undefined || instead === undefined) {
-    test(`${id} ${claim}`, asWritten);
+    test(`${id} ${claim}`, async () => asWritten());
     return;
   }
   test(`${id} deviates from: ${claim}`, async () => {
@@ -21,7 +21,7 @@ export function row(id: string, claim: string, asWritten: Claim, instead?: Claim
     // A test that is broken in another way shows no deviation.
     if (!('matcherResult' in failure)) throw failure;
   });
-  test(`${id} instead: ${reason}`, instead);
+  test(`${id} instead: ${reason}`, async () => instead());
 }
 
 async function failureOf(claim: Claim): Promise<object | undefined> {

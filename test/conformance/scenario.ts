@@ -95,6 +95,7 @@ export async function play<C>(steps: readonly Step[], create: (tell: Tell) => Wo
   const errors: unknown[] = [];
   let names = 0;
   let listeners = 0;
+  let over = false;
 
   const pick = <T>(list: readonly T[], at: number) => list[at % list.length] as T;
   const add = ({ ctx, cancel }: { ctx: C; cancel(cause?: string): void }) => {
@@ -117,6 +118,7 @@ export async function play<C>(steps: readonly Step[], create: (tell: Tell) => Wo
   const listener = (kind: string, { does, at }: Reaction) => {
     const id = `${kind} ${listeners++}`;
     return () => {
+      if (over) return;
       log.push(id);
       if (does === 'cancel' && cancels.length > 0) pick(cancels, at)(id);
       if (does === 'derive') add(world.withTimeout(pick(contexts, at), at % 40, name()));
@@ -166,6 +168,7 @@ export async function play<C>(steps: readonly Step[], create: (tell: Tell) => Wo
     // A copy: what closing the world tells is not part of it.
     return [...log];
   } finally {
+    over = true;
     world.close();
   }
 }

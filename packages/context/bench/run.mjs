@@ -45,7 +45,7 @@ function goFigures() {
   const out = execFileSync('go', args, { cwd: here('./go'), encoding: 'utf8' });
   const figures = {};
   for (const line of out.split('\n')) {
-    const match = /^Benchmark(\w+)\s+\d+\s+(.*)$/.exec(line);
+    const match = /^Benchmark(\w+?)(?:-\d+)?\s+\d+\s+(.*)$/.exec(line);
     if (match === null) continue;
     const each = /([\d.]+) (?:ns|bytes)\/each/.exec(match[2]) ?? /([\d.]+) ns\/op/.exec(match[2]);
     (figures[match[1]] ??= []).push(Number(each[1]));

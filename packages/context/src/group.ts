@@ -118,6 +118,7 @@ export function group(ctx: OtelContext, options?: GroupOptions): [Group, CancelC
 function checkLimit(limit: unknown): number {
   if (limit === undefined) return Infinity;
   if (typeof limit !== 'number') throw wrongType('options.limit', 'a whole number', limit);
-  if (!Number.isInteger(limit) && limit !== Infinity) throw new RangeError(`options.limit must be a whole number, got ${limit}`);
+  if (!Number.isInteger(limit) && limit !== Infinity)
+    throw new RangeError(`options.limit must be a whole number, got ${limit}`);
   return limit < 0 ? Infinity : limit;
 }

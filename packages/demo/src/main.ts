@@ -10,6 +10,7 @@ import type { TallyMessage } from './traffic';
 
 const TABLE_EVERY_MS = 500;
 const LINE_EVERY_MS = 5_000;
+const QUIET_LIMIT_MS = 500;
 
 /** Runs the demo until its time is over or somebody stops it. */
 async function demo(settings: Settings, screen: Screen, stopped: AbortSignal): Promise<void> {
@@ -60,8 +61,10 @@ async function watch(
     if (screen.live) screen.draw(tableOf(moment));
     else screen.say(lineOf(moment));
   }
-  // First the clients, so that the summary counts requests that are all over.
+  // First the clients, then what the last of them left behind, so that the summary counts requests that are over.
   await traffic.stop();
+  const limit = performance.now() + QUIET_LIMIT_MS;
+  while ((await countOf(activity)) !== 0 && performance.now() < limit) await pause(20);
   const last = await look();
   if (screen.live) screen.draw(tableOf(last));
   screen.release();
@@ -114,16 +117,16 @@ function whatThereIs({ services }: System): string[] {
 }
 
 /** Waits, but not for longer than until the demo is stopped. */
-function pause(milliseconds: number, stopped: AbortSignal): Promise<void> {
+function pause(milliseconds: number, stopped?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
-      stopped.removeEventListener('abort', done);
+      stopped?.removeEventListener('abort', done);
       resolve();
     };
     const timer = setTimeout(done, Math.max(0, milliseconds));
-    stopped.addEventListener('abort', done);
-    if (stopped.aborted) done();
+    stopped?.addEventListener('abort', done);
+    if (stopped?.aborted === true) done();
   });
 }
 
