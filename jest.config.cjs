@@ -12,5 +12,7 @@ module.exports = {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
     ],
   },
+  // The context tree keeps its clock in a global, which an unref'd timer may still read after a file's last test.
+  testEnvironmentOptions: { globalsCleanup: 'off' },
   testTimeout: 30_000,
 };

@@ -226,7 +226,6 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       if (node.end !== undefined) return;
       const { children } = node;
       leave(node, { outcome: 'completed', origin: 'caller', cause: undefined, retired: true });
-      for (const listener of node.listeners) listener.pending = false;
       for (const child of children) child.parent = undefined;
       // Deadlines that the retired one had covered count again.
       for (const below of children.flatMap(subtree)) {

@@ -255,7 +255,8 @@ export function retireNode(node: ContextNode): void {
   letGo(node);
   node.due = undefined;
   for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
-    if (callback.node !== undefined && callback.when === 'always') callLater(callback);
+    if (callback.when !== 'always') continue;
+    if (callback.node !== undefined) callLater(callback);
     callback.node = undefined;
   }
   node.firstCallback = undefined;

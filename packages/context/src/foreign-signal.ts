@@ -4,6 +4,7 @@ import type { ContextNode } from './protocol';
 
 interface Events {
   addAbortListener?(signal: AbortSignal, listener: () => void): Disposable;
+  setMaxListeners?(count: number, target: EventTarget): void;
 }
 
 const events = (
@@ -16,6 +17,9 @@ const events = (
  */
 function listen(signal: AbortSignal, listener: () => void): () => void {
   if (events?.addAbortListener !== undefined) {
+    // Node 20 warns of the eleventh listener of a signal. A shutdown signal has one for every live context, and each
+    // goes when its context does: no leak to warn of.
+    events.setMaxListeners?.(0, signal);
     const listening = events.addAbortListener(signal, listener);
     return () => listening[Symbol.dispose]();
   }

@@ -259,7 +259,9 @@ describe('outcomes', () => {
     const told = jest.fn();
     onEnd(request, told);
     const { signal } = request;
+    const stop = onEnd(request, told);
     retire(request);
+    expect([stop(), stop()]).toEqual([true, false]);
     expect(ends).toEqual([
       { name: 'request', outcome: 'completed', origin: 'caller', retired: true, fanout: 0 },
     ]);
