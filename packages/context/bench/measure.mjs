@@ -1,6 +1,6 @@
 // One row of one contender, in a process of its own: `node --expose-gc measure.mjs <row> <contender>`.
 // Prints the median of its rounds after a warm-up.
-import { rows } from './contenders.mjs';
+import { rows } from './rows.mjs';
 
 const [, , row, contender, brief] = process.argv;
 const { contenders, count = 1, repeat = 1, slow, unit } = rows[row];

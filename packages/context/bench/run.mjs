@@ -1,10 +1,10 @@
-// Prints one table: every row beside the floor, native and Go's own context, medians over fresh processes.
+// Prints one table: every row beside the floor, Node's own AbortSignal, effect and Go's own context, medians over fresh processes.
 // usage: node bench/run.mjs [--rounds 5] [--node /path/to/another/node] [--rows text] [--brief]
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { rows } from './contenders.mjs';
+import { rows } from './rows.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -61,8 +61,8 @@ const node = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim
 const go = goFigures();
 console.log(`Node ${node}, ${go.version}, ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}`);
 console.log(`medians of ${rounds} fresh processes; ns each, or bytes\n`);
-console.log('| row | floor | Curfew | Go | Curfew ÷ Go | AbortController | AbortSignal.any |');
-console.log('|---|---|---|---|---|---|---|');
+console.log('| row | floor | Curfew | Go | Curfew ÷ Go | AbortController | AbortSignal.any | effect |');
+console.log('|---|---|---|---|---|---|---|---|');
 for (const [row, { contenders }] of Object.entries(rows)) {
   if (!row.includes(values.rows)) continue;
   const figures = {};
@@ -78,6 +78,6 @@ for (const [row, { contenders }] of Object.entries(rows)) {
   const ratio = goes === undefined ? '–' : (ours / goes).toFixed(2);
   const cells = [median(figures.floor), ours, goes].map(show);
   console.log(
-    `| ${row} | ${cells.join(' | ')} | ${ratio} | ${show(median(figures.native))} | ${show(median(figures.any))} |`,
+    `| ${row} | ${cells.join(' | ')} | ${ratio} | ${[figures.native, figures.any, figures.effect].map((list) => show(median(list))).join(' | ')} |`,
   );
 }

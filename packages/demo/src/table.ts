@@ -12,7 +12,7 @@ export interface Moment {
   readonly tally: Tally;
 }
 
-const LABEL_WIDTH = 38;
+const LABEL_WIDTH = 37;
 const COLUMN_WIDTH = 14;
 
 /** What a newcomer looks for first; any other pair appears once it has been counted. */
