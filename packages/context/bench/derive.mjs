@@ -66,17 +66,17 @@ function deriveAndCancel(siblings) {
 
 /** Deriving and ending one context. */
 export const deriveRows = {
-  'derive and cancel': { unit: 'ns', count: 200_000, contenders: deriveAndCancel(0) },
+  'derive and cancel': { unit: 'ns', count: 200_000, slow: 5000, contenders: deriveAndCancel(0) },
   'derive and cancel, 10,000 siblings': {
     unit: 'ns',
     count: 20_000,
-    slow: 2000,
+    slow: 1000,
     contenders: deriveAndCancel(10_000),
   },
   'derive with a timeout, release': {
     unit: 'ns',
     count: 100_000,
-    slow: 2000,
+    slow: 1000,
     contenders: {
       floor: () => {
         const parent = floorRoot();

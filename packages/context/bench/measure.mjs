@@ -5,8 +5,13 @@ import { rows } from './rows.mjs';
 const [, , row, contender, brief] = process.argv;
 const { contenders, count = 1, repeat = 1, slow, unit } = rows[row];
 const run = contenders[contender]();
-const size = contender === 'curfew' || contender === 'floor' || slow === undefined ? count : slow;
-const rounds = unit === 'bytes' || brief === 'brief' ? 2 : 9;
+
+// The rivals are up to a thousand times slower: fewer, smaller rounds tell as much of them.
+const quick = contender === 'curfew' || contender === 'floor';
+const size = quick || slow === undefined ? count : slow;
+const again = quick ? repeat : 1;
+const few = brief === 'brief' || unit === 'bytes' || !quick;
+const [warmUps, rounds] = few ? [1, 3] : [4, 9];
 
 /** Nanoseconds (or bytes) each. A row with a set-up tells its own time; it is repeated until it is compiled. */
 function once() {
@@ -15,15 +20,15 @@ function once() {
   const spent = Number(process.hrtime.bigint() - from);
   if (typeof result !== 'object') return spent / result;
   let { ns, count: each } = result;
-  for (let again = 1; again < repeat; again++) {
-    const more = run(size);
-    ns += more.ns;
-    each += more.count;
+  for (let more = 1; more < again; more++) {
+    const next = run(size);
+    ns += next.ns;
+    each += next.count;
   }
   return ns / each;
 }
 
-for (let warm = 0; warm < (unit === 'bytes' ? 1 : brief === 'brief' ? 1 : 4); warm++) once();
+for (let warm = 0; warm < warmUps; warm++) once();
 const figures = [];
 for (let round = 0; round < rounds; round++) {
   figures.push(once());
