@@ -1,3 +1,8 @@
+import { builtin } from './builtin';
+
+/** The longest delay in ms that a timer takes: beyond 2^31-1 Node fires at once. Longer waits are armed in steps. */
+export const MAX_DELAY = 2 ** 31 - 1;
+
 /**
  * The one place where time comes from. Deadlines are monotonic, so that a step of the system clock moves
  * none of them; wall time is read only to show a deadline as a Date and to take one.
@@ -26,9 +31,7 @@ interface AsyncHooks {
  * neither carry the AsyncLocalStorage of the one that happened to arm it to the others, nor keep it alive.
  */
 const detached: Snapshot =
-  (globalThis as { process?: { getBuiltinModule?: (id: string) => AsyncHooks | undefined } }).process
-    ?.getBuiltinModule?.('node:async_hooks')
-    ?.AsyncLocalStorage?.snapshot?.() ?? ((fn) => fn());
+  builtin<AsyncHooks>('node:async_hooks')?.AsyncLocalStorage?.snapshot?.() ?? ((fn) => fn());
 
 /** The real clock. It reads the globals at each call, so that fake timers in tests are seen. */
 export const systemClock: Clock = {

@@ -1,9 +1,7 @@
+import { MAX_DELAY } from './clock';
 import { expire } from './ending';
 import type { ContextNode, Due } from './protocol';
 import { runtime, type Deadlines } from './runtime';
-
-/** The longest delay a timer takes: beyond it, Node fires at once. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 /** Removed deadlines stay in the heap until they outnumber the live ones by this many, and are then swept out. */
 const SLACK = 64;

@@ -1,3 +1,4 @@
+import { builtin } from './builtin';
 import { cancelNode } from './ending';
 import { reasonOf } from './errors';
 import type { ContextNode } from './protocol';
@@ -7,9 +8,7 @@ interface Events {
   setMaxListeners?(count: number, target: EventTarget): void;
 }
 
-const events = (
-  globalThis as { process?: { getBuiltinModule?: (id: string) => Events | undefined } }
-).process?.getBuiltinModule?.('node:events');
+const events = builtin<Events>('node:events');
 
 /**
  * Listens on a signal; returns how to stop. Node's `addAbortListener` also survives a listener of somebody

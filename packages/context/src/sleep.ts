@@ -1,12 +1,10 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkDuration } from './arguments';
 import { addCallback } from './callback';
+import { MAX_DELAY } from './clock';
 import { errorOf, expireIfDue } from './ending';
 import { nodeOf } from './roots';
 import { runtime } from './runtime';
-
-/** The longest delay a timer takes: beyond it, Node fires at once. */
-const MAX_DELAY = 2 ** 31 - 1;
 
 /**
  * Resolves after `ms` milliseconds, or rejects with the context's error as soon as it ends, and clears its timer.

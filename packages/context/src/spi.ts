@@ -10,7 +10,7 @@ import { nodeOf } from './roots';
 import { runtime } from './runtime';
 import type { OperationOptions } from './types';
 
-export { systemClock, type Clock } from './clock';
+export { MAX_DELAY, systemClock, type Clock } from './clock';
 export type {
   BackendCancel,
   ChainBreak,

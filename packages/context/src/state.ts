@@ -1,3 +1,4 @@
+import { builtin } from './builtin';
 import type { CanceledError, DeadlineExceededError } from './errors';
 import { errorOf, expireIfDue } from './ending';
 import type { ContextNode, Due } from './protocol';
@@ -46,9 +47,7 @@ interface Events {
 }
 
 /** Node's event module where there is one: eleven listeners on our own signal are no leak to warn of. */
-const events = (
-  globalThis as { process?: { getBuiltinModule?: (id: string) => Events | undefined } }
-).process?.getBuiltinModule?.('node:events');
+const events = builtin<Events>('node:events');
 
 export function signalOf(node: ContextNode): AbortSignal {
   let controller = node.controller;

@@ -12,6 +12,8 @@ export const OUTCOME: Record<Outcome, number> = numbering(ATTRIBUTES['curfew.con
 export const OUTCOMES = ATTRIBUTES['curfew.context.outcome'].values.length;
 
 export const REASON: Record<Reason, number> = numbering(ATTRIBUTES['curfew.cancel.reason'].values);
+/** The reason of a number. */
+export const REASON_NAMES = ATTRIBUTES['curfew.cancel.reason'].values;
 export const REASONS = ATTRIBUTES['curfew.cancel.reason'].values.length;
 
 export const ORIGIN: Record<Origin, number> = numbering(ATTRIBUTES['curfew.cancel.origin'].values);

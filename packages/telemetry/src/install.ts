@@ -1,5 +1,6 @@
 import { clock, subscribe } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
+import { REASON_NAMES } from './cells';
 import { collect, snapshotOf, type Family, type Snapshot } from './collect';
 import { createLive } from './live';
 import { createOpenSpans } from './open-spans';
@@ -7,7 +8,7 @@ import { createOwnSpans } from './own-spans';
 import { createProcessor, type CurfewSpanProcessor } from './processor';
 import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './producer';
 import { createRecorder } from './recorder';
-import { ATTRIBUTES, EVENTS } from './registry';
+import { EVENTS } from './registry';
 import { createStore } from './store';
 import { VERSION } from './version';
 import { createWork, type Running } from './work';
@@ -85,7 +86,7 @@ function create(settings: Required<TelemetryOptions>, onUninstall: () => void): 
   const live = createLive();
   const spans = createOpenSpans();
   const own = createOwnSpans(VERSION);
-  const reasonOf = (running: Running) => ATTRIBUTES['curfew.cancel.reason'].values[running.reason] as string;
+  const reasonOf = (running: Running) => REASON_NAMES[running.reason] ?? 'canceled';
   let errors = 0;
   let warnedAt = -Infinity;
 

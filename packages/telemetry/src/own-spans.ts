@@ -1,10 +1,9 @@
 import { clock, type ContextNode, type Ending } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext, type SpanContext } from '@opentelemetry/api';
+import { REASON_NAMES } from './cells';
 import type { MarkableSpan } from './marking';
 import { SPAN_ATTRIBUTES, SPANS } from './registry';
 import type { Running } from './work';
-
-const ATTRIBUTES_OF_REASON = ['canceled', 'deadline_exceeded'] as const;
 
 /** The spans that Curfew itself makes. They are never operations of their own. */
 export interface OwnSpans {
@@ -76,7 +75,7 @@ export function createOwnSpans(version: string): OwnSpans {
         work.endedAt,
         now,
         {
-          'curfew.cancel.reason': ATTRIBUTES_OF_REASON[work.reason] ?? 'canceled',
+          'curfew.cancel.reason': REASON_NAMES[work.reason] ?? 'canceled',
           'curfew.operation.kind': kind,
           ...(work.name === undefined ? {} : { [SPAN_ATTRIBUTES.operationName]: work.name }),
         },

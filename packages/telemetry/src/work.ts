@@ -1,5 +1,5 @@
 import type { ContextNode, Ending } from '@curfew/context/spi';
-import { clock } from '@curfew/context/spi';
+import { clock, MAX_DELAY } from '@curfew/context/spi';
 import type { SpanContext } from '@opentelemetry/api';
 import { REASON, REASONS } from './cells';
 import type { MarkableSpan } from './marking';
@@ -131,7 +131,7 @@ export function createWork(store: Store, options: WorkOptions): Work {
     disarm();
     if (at === Infinity) return;
     timerAt = at;
-    const delay = Math.min(2 ** 31 - 1, Math.max(1, Math.ceil(at - clock().now())));
+    const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(at - clock().now())));
     timer = clock().setTimer(fire, delay, false);
   }
 
