@@ -5,10 +5,22 @@ import type { Instrument } from './registry';
 import type { Histogram, Numbers, Store } from './store';
 import type { Work } from './work';
 
+/** One measurement of a series with the span that it was made under: the way from a figure to a trace. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** In the instrument's unit. */
+  readonly value: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
 /** A series of a counter or gauge. */
 export interface NumberPoint {
   readonly attributes: Readonly<Record<string, string>>;
   readonly value: number;
+  /** The latest, where exemplars are kept and the measurement was made under a sampled span. */
+  readonly exemplar?: Exemplar;
 }
 
 /** A series of a histogram. */
@@ -19,6 +31,8 @@ export interface HistogramPoint {
   readonly counts: readonly number[];
   readonly sum: number;
   readonly count: number;
+  /** The latest of each bucket, where exemplars are kept and the measurement was made under a sampled span. */
+  readonly exemplars?: readonly (Exemplar | undefined)[];
 }
 
 /** An instrument with its series that were ever fed. */

@@ -14,7 +14,7 @@ export {
   type Instrument,
   type InstrumentId,
 } from './registry';
-export type { Family, HistogramPoint, NumberPoint, Snapshot } from './collect';
-export { install, type Telemetry, type TelemetryOptions } from './install';
+export type { Exemplar, Family, HistogramPoint, NumberPoint, Snapshot } from './collect';
+export { install, installed, type Telemetry, type TelemetryOptions } from './install';
 export type { CurfewSpanProcessor } from './processor';
 export type { CurfewMetricProducer, ProducerOptions } from './producer';

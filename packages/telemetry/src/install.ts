@@ -34,11 +34,20 @@ export interface Telemetry {
   producer(options?: ProducerOptions): CurfewMetricProducer;
   /** All families at this moment, by instrument name. */
   snapshot(): Snapshot;
+  /** All families at this moment, for a way out of its own, such as prom-client's registry. */
+  families(): readonly Family[];
+  /** Keeps exemplars from now on, for a way out that can carry them: OpenTelemetry's exporters cannot. */
+  keepExemplars(): void;
   /** Stops listening and drops all timers. Figures collected so far stay readable. */
   uninstall(): void;
 }
 
 const INSTALLED = Symbol.for('@curfew/telemetry.installed.v1');
+
+/** The telemetry of this process, if it is installed. */
+export function installed(): Telemetry | undefined {
+  return (globalThis as { [INSTALLED]?: Telemetry })[INSTALLED];
+}
 
 /** Warnings of one sort are this many milliseconds apart at least. */
 const WARN_EVERY = 10_000;
@@ -122,6 +131,8 @@ function create(settings: Required<TelemetryOptions>, onUninstall: () => void): 
     }),
     producer: (options) => createProducer(families, installedAt, VERSION, options),
     snapshot: () => snapshotOf(families()),
+    families,
+    keepExemplars: () => undefined,
     uninstall() {
       unsubscribe();
       work.stop();
