@@ -1,3 +1,4 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
 import type { Reason } from './errors';
 import type { ContextNode, Ending, Operation, Origin } from './protocol';
 
@@ -67,10 +68,13 @@ export interface HookEvents {
   operationSettled(operation: Operation): void;
   chainBroken(event: ChainBreak): void;
   cancellationObserved(event: ObservedCancellation): void;
-  deadlineReceived(event: ReceivedDeadline): void;
+  /** `ctx` is what the request brought so far: its trace. */
+  deadlineReceived(event: ReceivedDeadline, ctx?: OtelContext): void;
   callRefused(event: RefusedCall): void;
-  backendCancel(event: BackendCancel): void;
-  cleanupDone(event: CleanupDone): void;
+  /** `ctx` is the context that ended. */
+  backendCancel(event: BackendCancel, ctx?: OtelContext): void;
+  /** `ctx` is the context that was cleaned up after, detached. */
+  cleanupDone(event: CleanupDone, ctx?: OtelContext): void;
 }
 
 /** The hooks as a caller sees them: `undefined` while nobody listens, so that asking costs one comparison. */

@@ -72,7 +72,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       if (response === null || response === undefined) return ctx;
       // Not a chain that broke, even where the server was started under a live context.
       const parent = withValue(withoutCancel(ctx), RESPONSE, response);
-      return serve(parent, response, read(carrier, getter), options);
+      return serve(parent, response, read(carrier, getter, ctx), options);
     },
     undo: () => void unsubscribe(CHANNEL, onStart),
   };

@@ -24,7 +24,7 @@ function listenerUnder(options: ListenerOptions) {
     const active = context.active();
     const served = contextOf(response);
     if (served !== undefined) return nodeOf(active) === nodeOf(served) ? go() : context.with(served, go);
-    const inbound = receivedDeadline(active) ?? read(request.headers);
+    const inbound = receivedDeadline(active) ?? read(request.headers, undefined, active);
     if (inbound.remaining !== undefined && inbound.remaining <= 0) {
       if (hooks.callRefused !== undefined) hooks.callRefused({ source: 'http.server' });
       answerTimeout(response);

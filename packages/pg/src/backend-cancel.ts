@@ -1,3 +1,4 @@
+import type { Context } from '@curfew/context';
 import { clock, hooks, type BackendCancel } from '@curfew/context/spi';
 import { requestCancel, type CancelRequest } from './cancel-request';
 import { hold, type DriverClient } from './driver';
@@ -23,21 +24,26 @@ export interface Cancelling {
   settled(error: unknown, deliver: () => void): void;
 }
 
+/** Why a query is to stop, and of what sort it is. */
+export interface EndedQuery {
+  /** The context that ended. */
+  readonly ctx: Context;
+  /** Monotonic ms of its end. */
+  readonly endedAt: number;
+  /**
+   * Whether the query ends by itself. A cursor does not: it may be idle, waiting to be read, where a cancel has no
+   * effect and the connection is no worse for it.
+   */
+  readonly persistent: boolean;
+}
+
 /**
  * Makes the server stop the query that the client is waiting for. The client takes no other query until that one
  * has settled and the cancel's connection is closed. A query that has not settled within the grace costs the
  * client its connection.
- *
- * @param endedAt Monotonic ms of the end of the context.
- * @param persistent Whether the query ends by itself. A cursor does not: it may be idle, waiting to be read, where
- *   a cancel has no effect and the connection is no worse for it.
  */
-export function cancelInServer(
-  client: DriverClient,
-  endedAt: number,
-  persistent: boolean,
-  options: PgOptions,
-): Cancelling {
+export function cancelInServer(client: DriverClient, query: EndedQuery, options: PgOptions): Cancelling {
+  const { ctx, endedAt, persistent } = query;
   const letGo = hold(client);
   let request: CancelRequest | undefined;
   let repeat: NodeJS.Timeout | undefined;
@@ -90,7 +96,7 @@ export function cancelInServer(
       clearTimeout(grace);
       clearTimeout(repeat);
       const duration = clock().now() - endedAt;
-      hooks.backendCancel?.({ system: 'postgresql', outcome: outcomeOf(error), duration });
+      hooks.backendCancel?.({ system: 'postgresql', outcome: outcomeOf(error), duration }, ctx);
       close = () => {
         // Sent, and nobody knows whether it has arrived: it may yet arrive, so this session is for nobody else.
         if (doubtful) disconnect(client);

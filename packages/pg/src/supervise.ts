@@ -62,7 +62,8 @@ export function supervise(ctx: Context, client: DriverClient, query: Submittable
     // A pipeline has sent the queries of others behind it, and a cancel would hit whichever is running.
     if (state === 'settled' || client.pipeline === true) return;
     const at = nodeOf(ctx)?.ending?.at ?? NaN;
-    cancelling = cancelInServer(client, Number.isNaN(at) ? clock().now() : at, plain, options);
+    const endedAt = Number.isNaN(at) ? clock().now() : at;
+    cancelling = cancelInServer(client, { ctx, endedAt, persistent: plain }, options);
     // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
     if (query.cursor !== undefined) query.destroy?.(ctx.err());
   };

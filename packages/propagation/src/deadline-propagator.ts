@@ -70,7 +70,7 @@ export class DeadlinePropagator implements TextMapPropagator {
   /** Returns a context that carries what the carrier brought; a malformed deadline is none, and counted. */
   extract(ctx: Context, carrier: unknown, getter: TextMapGetter): Context {
     const planted = this.plant?.(ctx, carrier, this.read, getter);
-    return planted ?? putReceived(ctx, this.read(carrier, getter));
+    return planted ?? putReceived(ctx, this.read(carrier, getter, ctx));
   }
 
   /** The one header that `inject` may write. */

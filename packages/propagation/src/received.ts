@@ -15,8 +15,11 @@ export interface InboundDeadline extends ReceivedDeadline {
   readonly sent: number | undefined;
 }
 
-/** Reads what a carrier brings and tells `hooks.deadlineReceived` once. Never throws. */
-export type ReadDeadline = (carrier: unknown, getter?: TextMapGetter) => InboundDeadline;
+/**
+ * Reads what a carrier brings and tells `hooks.deadlineReceived` once, with `ctx`, in which the other propagators have
+ * put the caller's trace. Never throws.
+ */
+export type ReadDeadline = (carrier: unknown, getter?: TextMapGetter, ctx?: Context) => InboundDeadline;
 
 /** How deadlines are read from the wire. */
 export interface ReceiveOptions {
@@ -64,7 +67,7 @@ export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
   const sources = headers.map((name) => ({ name: name.toLowerCase(), parse: parserFor(name.toLowerCase()) }));
   const absent: InboundDeadline = outcome(sources[0]?.name ?? TIMEOUT_HEADER, 'none');
 
-  return (carrier, getter = defaultTextMapGetter) => {
+  return (carrier, getter = defaultTextMapGetter, ctx) => {
     let found = absent;
     for (const { name, parse } of sources) {
       const text = only(get(getter, carrier, name));
@@ -79,7 +82,7 @@ export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
             : { source: name, outcome: 'ok', remaining: sent, sent };
       }
     }
-    if (hooks.deadlineReceived !== undefined) hooks.deadlineReceived(found);
+    if (hooks.deadlineReceived !== undefined) hooks.deadlineReceived(found, ctx);
     return found;
   };
 }

@@ -32,6 +32,8 @@ export const BREAK = numbering(ATTRIBUTES['curfew.break.cause'].values);
 export const BACKEND = numbering(ATTRIBUTES['curfew.backend.cancel.outcome'].values);
 export const BACKENDS = ATTRIBUTES['curfew.backend.cancel.outcome'].values.length;
 
+export const CLEANUP = numbering(ATTRIBUTES['curfew.cleanup.outcome'].values);
+
 export const SYSTEM = numbering(ATTRIBUTES['db.system.name'].values);
 
 export const LIMIT = numbering(ATTRIBUTES['curfew.sdk.limit'].values);

@@ -1,8 +1,9 @@
 import { clock, hookErrors } from '@curfew/context/spi';
 import { LIMIT } from './cells';
+import type { Exemplars } from './exemplars';
 import type { Live } from './live';
 import type { Instrument } from './registry';
-import type { Histogram, Numbers, Store } from './store';
+import { add, type Histogram, type Numbers, type Store } from './store';
 import type { Work } from './work';
 
 /** One measurement of a series with the span that it was made under: the way from a figure to a trace. */
@@ -47,6 +48,7 @@ export interface CollectParts {
   readonly store: Store;
   readonly live: Live;
   readonly work: Work;
+  readonly exemplars: Exemplars;
   /** Milliseconds. */
   readonly lingerAfter: number;
   /** Epoch milliseconds. */
@@ -63,23 +65,29 @@ export function collect(parts: CollectParts): Family[] {
   observeLive(parts, now);
   observeSelf(parts);
   const families: Family[] = [];
-  for (const numbers of Object.values(store.numbers)) families.push(numberFamily(numbers, work, store, now));
-  for (const histogram of Object.values(store.histograms)) families.push(histogramFamily(histogram));
+  for (const numbers of Object.values(store.numbers)) families.push(numberFamily(numbers, parts, now));
+  for (const histogram of Object.values(store.histograms)) families.push(histogramFamily(histogram, parts));
   return families.filter(({ points }) => points.length > 0);
 }
 
-/** Lingering contexts and the age of the oldest: worked out when asked for, from the old end of the list. */
+/** What is known by looking at all live contexts: how many there are, how many linger, how old the oldest is. */
 function observeLive({ store, live, lingerAfter }: CollectParts, now: number): void {
-  const { lingering, oldestAge } = store.numbers;
+  const { active, lingering, oldestAge, operations } = store.numbers;
+  active.values.fill(0);
   lingering.values.fill(0);
-  oldestAge.values[0] = 0;
-  live.eachFromOldest((startedAt, name) => {
-    const age = now - startedAt;
-    oldestAge.values[0] = Math.max(oldestAge.values[0] as number, age / 1000);
-    if (age < lingerAfter) return false;
-    lingering.values[name] = (lingering.values[name] as number) + 1;
-    return true;
+  let oldest = now;
+  live.each((slot) => {
+    const name = live.name(slot);
+    add(active, name, 1);
+    if (live.isLongLived(slot)) return;
+    const startedAt = live.startedAt(slot);
+    if (startedAt < oldest) oldest = startedAt;
+    if (now - startedAt >= lingerAfter) add(lingering, name, 1);
   });
+  oldestAge.values[0] = (now - oldest) / 1000;
+  // Those that come and go between two looks are told as zero, not left out.
+  for (let name = 1; store.names.isGiven(name); name++) active.shown[name] = 1;
+  for (let kind = 1; store.kinds.isGiven(kind); kind++) operations.shown[kind] = 1;
 }
 
 function observeSelf({ store, installedAt, ownErrors }: CollectParts): void {
@@ -92,42 +100,41 @@ function observeSelf({ store, installedAt, ownErrors }: CollectParts): void {
   build.values[0] = 1;
 }
 
-function numberFamily(numbers: Numbers, work: Work, store: Store, now: number): Family {
-  const { values, instrument } = numbers;
+function numberFamily(numbers: Numbers, { work, store, exemplars }: CollectParts, now: number): Family {
+  const { values, instrument, shown } = numbers;
   const points: NumberPoint[] = [];
-  const unlabelled = instrument.attributes.length === 0;
   for (let cell = 0; cell < values.length; cell++) {
     let value = values[cell] as number;
     if (numbers === store.numbers.orphanTime) value += work.runningOrphanTime(cell, now);
-    if (value !== 0 || unlabelled || isSeen(numbers, cell, store)) {
-      points.push({ attributes: numbers.attributes(cell), value });
-    }
+    if (value !== 0) shown[cell] = 1;
+    else if (shown[cell] === 0) continue;
+    const exemplar = exemplars.kept ? exemplars.of(numbers, cell) : undefined;
+    const attributes = numbers.attributes(cell);
+    points.push(exemplar === undefined ? { attributes, value } : { attributes, value, exemplar });
   }
   return { instrument: instrument as Instrument & { kind: 'counter' | 'gauge' }, points };
 }
 
-/** A gauge that fell back to zero is still shown, as long as its counterpart counter says that it ever rose. */
-function isSeen(numbers: Numbers, cell: number, store: Store): boolean {
-  const { active, lingering, operations, orphansActive, orphans } = store.numbers;
-  if (numbers === active || numbers === lingering) return cell > 0 && store.names.isGiven(cell);
-  if (numbers === operations) return cell > 0 && store.kinds.isGiven(cell);
-  return numbers === orphansActive && (orphans.values[cell] as number) > 0;
-}
-
-function histogramFamily(histogram: Histogram): Family {
+function histogramFamily(histogram: Histogram, { exemplars }: CollectParts): Family {
   const { boundaries, buckets, counts, sums } = histogram;
   const width = boundaries.length + 1;
   const points: HistogramPoint[] = [];
   for (let cell = 0; cell < counts.length; cell++) {
     const count = counts[cell] as number;
     if (count === 0) continue;
-    points.push({
+    const first = cell * width;
+    const point = {
       attributes: histogram.attributes(cell),
       boundaries,
-      counts: Array.from(buckets.subarray(cell * width, (cell + 1) * width)),
+      counts: Array.from(buckets.subarray(first, first + width)),
       sum: sums[cell] as number,
       count,
-    });
+    };
+    points.push(
+      exemplars.kept
+        ? { ...point, exemplars: point.counts.map((_, bucket) => exemplars.of(histogram, first + bucket)) }
+        : point,
+    );
   }
   return { instrument: histogram.instrument as Instrument & { kind: 'histogram' }, points };
 }

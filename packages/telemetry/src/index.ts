@@ -8,6 +8,7 @@ export {
   SPAN_ATTRIBUTES,
   SPANS,
   UNNAMED,
+  WARNING_ATTRIBUTES,
   withUnit,
   type AttributeKey,
   type Domain,
@@ -15,6 +16,8 @@ export {
   type InstrumentId,
 } from './registry';
 export type { Exemplar, Family, HistogramPoint, NumberPoint, Snapshot } from './collect';
-export { install, installed, type Telemetry, type TelemetryOptions } from './install';
+export { install, installed, type Telemetry } from './install';
+export type { TelemetryOptions } from './options';
 export type { CurfewSpanProcessor } from './processor';
 export type { CurfewMetricProducer, ProducerOptions } from './producer';
+export type { LoggerProviderLike } from './warnings';

@@ -1,30 +1,21 @@
 import { clock, subscribe } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
-import { REASON_NAMES } from './cells';
 import { collect, snapshotOf, type Family, type Snapshot } from './collect';
+import { createExemplars } from './exemplars';
+import { watchLingering } from './lingering';
 import { createLive } from './live';
 import { createOpenSpans } from './open-spans';
+import { checkTelemetryOptions, type TelemetryOptions, type TelemetrySettings } from './options';
+import { createOrigins } from './origins';
 import { createOwnSpans } from './own-spans';
 import { createProcessor, type CurfewSpanProcessor } from './processor';
 import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './producer';
 import { createRecorder } from './recorder';
-import { EVENTS } from './registry';
+import { createReports } from './reports';
 import { createStore } from './store';
 import { VERSION } from './version';
-import { createWork, type Running } from './work';
-
-export interface TelemetryOptions {
-  /** Milliseconds after the end of its context from which work still running is an orphan. Default 1,000. */
-  readonly orphanGrace?: number;
-  /** Milliseconds after the end of its context at which an orphan still running is reported. Default 30,000. */
-  readonly orphanReportAfter?: number;
-  /** Milliseconds of age from which a context that has not ended is lingering. Default 60,000. */
-  readonly lingerAfter?: number;
-  /** Context names kept apart; those after are `_OTHER`. Default 50. */
-  readonly maxNames?: number;
-  /** Operation kinds kept apart; those after are `_OTHER`. Default 10. */
-  readonly maxKinds?: number;
-}
+import { createWarnings } from './warnings';
+import { createWork } from './work';
 
 /** The figures of this process, and the ways to them. */
 export interface Telemetry {
@@ -49,9 +40,6 @@ export function installed(): Telemetry | undefined {
   return (globalThis as { [INSTALLED]?: Telemetry })[INSTALLED];
 }
 
-/** Warnings of one sort are this many milliseconds apart at least. */
-const WARN_EVERY = 10_000;
-
 /**
  * Starts to record every context of this process. There is one telemetry a process: a second call returns the
  * first one's, and says so once.
@@ -69,13 +57,7 @@ const WARN_EVERY = 10_000;
  * ```
  */
 export function install(options: TelemetryOptions = {}): Telemetry {
-  const settings = {
-    orphanGrace: duration(options.orphanGrace, 'orphanGrace', 1000),
-    orphanReportAfter: duration(options.orphanReportAfter, 'orphanReportAfter', 30_000),
-    lingerAfter: duration(options.lingerAfter, 'lingerAfter', 60_000),
-    maxNames: cap(options.maxNames, 'maxNames', 50),
-    maxKinds: cap(options.maxKinds, 'maxKinds', 10),
-  };
+  const settings = checkTelemetryOptions(options);
   const slots = globalThis as { [INSTALLED]?: Telemetry };
   const present = slots[INSTALLED];
   if (present !== undefined) {
@@ -89,34 +71,33 @@ export function install(options: TelemetryOptions = {}): Telemetry {
   return telemetry;
 }
 
-function create(settings: Required<TelemetryOptions>, onUninstall: () => void): Telemetry {
+function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry {
   const installedAt = clock().wallNow();
-  const store = createStore({ maxNames: settings.maxNames, maxKinds: settings.maxKinds, version: VERSION });
+  const { lingerAfter, orphanGrace, orphanReportAfter } = settings;
+  const store = createStore({ ...settings, version: VERSION });
   const live = createLive();
   const spans = createOpenSpans();
   const own = createOwnSpans(VERSION);
-  const reasonOf = (running: Running) => REASON_NAMES[running.reason] ?? 'canceled';
+  const exemplars = createExemplars();
+  const origins = createOrigins(settings.captureStacks);
+  const warnings = createWarnings({ loggerProvider: settings.loggerProvider, version: VERSION });
+  const reports = createReports({ store, live, origins, warnings });
   let errors = 0;
-  let warnedAt = -Infinity;
 
-  const work = createWork(store, {
-    orphanGrace: settings.orphanGrace,
-    orphanReportAfter: Math.max(settings.orphanGrace, settings.orphanReportAfter),
+  const work = createWork({
+    store,
+    exemplars,
+    orphanGrace,
+    orphanReportAfter: Math.max(orphanGrace, orphanReportAfter),
     onOrphanSettled: (running, now) => own.orphaned(running, store.kinds.value(running.kind), now),
-    onOrphanReport(running, now) {
-      const seconds = ((now - running.endedAt) / 1000).toFixed(1);
-      const { span } = running;
-      if (span?.isRecording() === true)
-        span.addEvent(EVENTS.orphan, { 'curfew.cancel.reason': reasonOf(running) });
-      if (now - warnedAt < WARN_EVERY) return;
-      warnedAt = now;
-      const what = running.name ?? store.kinds.value(running.kind);
-      diag.warn(`Orphan: ${what} still runs ${seconds} s after its context ended (${reasonOf(running)}).`);
-    },
+    onOrphanReport: (running, now) => reports.orphan(running, now),
   });
-  const unsubscribe = subscribe(createRecorder({ store, live, work, spans, own }));
+  const parts = { store, live, work, spans, own, exemplars, origins, reports };
+  const recorder = createRecorder({ ...parts, optIn: settings });
+  const unsubscribe = subscribe(recorder.events);
+  const watch = watchLingering({ live, lingerAfter, onLingering: reports.lingering });
   const families = (): Family[] =>
-    collect({ store, live, work, lingerAfter: settings.lingerAfter, installedAt, ownErrors: () => errors });
+    collect({ ...parts, lingerAfter, installedAt, ownErrors: () => errors });
 
   return {
     spanProcessor: createProcessor({
@@ -132,28 +113,13 @@ function create(settings: Required<TelemetryOptions>, onUninstall: () => void): 
     producer: (options) => createProducer(families, installedAt, VERSION, options),
     snapshot: () => snapshotOf(families()),
     families,
-    keepExemplars: () => undefined,
+    keepExemplars: () => exemplars.keep(),
     uninstall() {
       unsubscribe();
       work.stop();
+      watch.stop();
+      recorder.stop();
       onUninstall();
     },
   };
-}
-
-function duration(value: unknown, name: string, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number')
-    throw new TypeError(`${name} must be a number of milliseconds, got ${typeof value}`);
-  if (!(value >= 0)) throw new RangeError(`${name} must be 0 or more milliseconds, got ${value}`);
-  return value;
-}
-
-function cap(value: unknown, name: string, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a whole number, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
-    throw new RangeError(`${name} must be a whole number from 1 to 10000, got ${value}`);
-  }
-  return value;
 }

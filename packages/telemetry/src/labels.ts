@@ -27,6 +27,11 @@ function clean(value: string): string {
   return value.slice(0, MAX_LENGTH).replace(UNPRINTABLE, '_');
 }
 
+/** What a value is recorded as, were there no cap. */
+export function labelFor(value: string | undefined): string {
+  return typeof value === 'string' && value !== '' ? clean(value) : UNNAMED;
+}
+
 /** At most `cap` values, and `_OTHER` for the rest. */
 export function createLabels(cap: number): Labels {
   const values = [OTHER];
@@ -35,7 +40,7 @@ export function createLabels(cap: number): Labels {
   let overflows = 0;
 
   function lookUp(value: string | undefined): number {
-    const name = typeof value === 'string' && value !== '' ? clean(value) : UNNAMED;
+    const name = labelFor(value);
     let index = known.get(name);
     if (index === undefined) {
       if (values.length > cap) {

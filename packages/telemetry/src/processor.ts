@@ -44,7 +44,7 @@ export function createProcessor({ store, work, spans, own, onError }: ProcessorP
       spanContext: span.spanContext(),
     });
     running.set(span, found);
-    if (node.ending !== undefined) work.contextEnded(found, node, node.ending, clock().now());
+    if (node.ending !== undefined) work.contextEnded(found, { node, ending: node.ending, at: clock().now() });
     else if (node.slot >= 0) spans.add(node.slot, found);
   }
 

@@ -1,6 +1,7 @@
 import { clock } from '@curfew/context/spi';
 import type { Family, HistogramPoint, NumberPoint } from './collect';
 import { withUnit } from './registry';
+import { noteScrape } from './scrapes';
 
 // OpenTelemetry's metric data, by shape: the numbers are those of sdk-metrics in both of its lines, which this
 // package must not import.
@@ -50,53 +51,84 @@ export interface ProducerOptions {
   readonly temporality?: 'cumulative' | 'delta';
 }
 
-/** Makes a producer of all families for one reader. */
+const DIALECTS: readonly unknown[] = ['otlp', 'prometheus'] satisfies ProducerOptions['dialect'][];
+const TEMPORALITIES: readonly unknown[] = ['cumulative', 'delta'] satisfies ProducerOptions['temporality'][];
+
+/**
+ * Makes a producer of all families for one reader.
+ *
+ * @throws TypeError naming the option that is wrong.
+ */
 export function createProducer(
   collectFamilies: () => Family[],
   installedAt: number,
   version: string,
   options: ProducerOptions = {},
 ): CurfewMetricProducer {
-  const { dialect = 'otlp', temporality = 'cumulative' } = options;
-  const since = temporality === 'delta' ? createDeltas() : undefined;
-  let startTime = hrTime(installedAt);
+  const { dialect, temporality } = checked(options);
+  const isDelta = temporality === 'delta';
+  const since = createDeltas();
+  let toldAt = installedAt;
+
+  function metricOf(family: Family, endTime: HrTime): MetricData {
+    const { instrument } = family;
+    // A gauge says how things are now, and so it has no delta.
+    const asDelta = isDelta && instrument.kind !== 'gauge';
+    const points: readonly (NumberPoint | HistogramPoint)[] = asDelta ? since(family) : family.points;
+    const startTime = hrTime(asDelta ? toldAt : installedAt);
+    return {
+      descriptor: {
+        name: dialect === 'prometheus' ? withUnit(instrument) : instrument.name,
+        description: instrument.help,
+        unit: instrument.unit,
+        type: INSTRUMENT_TYPE[instrument.kind],
+        valueType: VALUE_TYPE_DOUBLE,
+        advice: {},
+      },
+      aggregationTemporality: asDelta ? TEMPORALITY.delta : TEMPORALITY.cumulative,
+      dataPointType: DATA_POINT_TYPE[instrument.kind],
+      ...(instrument.kind === 'counter' ? { isMonotonic: true } : {}),
+      dataPoints: points.map((point) => ({
+        startTime,
+        endTime,
+        attributes: point.attributes,
+        value: 'counts' in point ? histogramValue(point) : point.value,
+      })),
+    };
+  }
+
   return {
-    collect() {
-      const endTime = hrTime(clock().wallNow());
-      const metrics = collectFamilies().map((family): MetricData => {
-        const { instrument } = family;
-        const told = since === undefined || instrument.kind === 'gauge' ? family : since(family);
-        return {
-          descriptor: {
-            name: dialect === 'prometheus' ? withUnit(instrument) : instrument.name,
-            description: instrument.help,
-            unit: instrument.unit,
-            type: INSTRUMENT_TYPE[instrument.kind],
-            valueType: VALUE_TYPE_DOUBLE,
-            advice: {},
-          },
-          aggregationTemporality: TEMPORALITY[temporality],
-          dataPointType: DATA_POINT_TYPE[instrument.kind],
-          ...(instrument.kind === 'counter' ? { isMonotonic: true } : {}),
-          dataPoints: told.points.map((point) => ({
-            startTime,
-            endTime,
-            attributes: point.attributes,
-            value: 'counts' in point ? histogramValue(point) : point.value,
-          })),
-        };
-      });
-      if (since !== undefined) startTime = endTime;
-      return Promise.resolve({
+    async collect() {
+      if (dialect === 'prometheus') noteScrape(collectFamilies, 'opentelemetry');
+      // The system's clock can be set back, and no interval ends before it began.
+      const now = Math.max(toldAt, clock().wallNow());
+      const endTime = hrTime(now);
+      const metrics = collectFamilies().map((family) => metricOf(family, endTime));
+      toldAt = now;
+      return {
         resourceMetrics: {
           // The reader keeps its own resource and takes the metrics alone.
           resource: { attributes: {}, merge: (other: unknown) => other ?? {}, getRawAttributes: () => [] },
           scopeMetrics: [{ scope: { name: '@curfew/telemetry', version }, metrics }],
         },
         errors: [],
-      });
+      };
     },
   };
+}
+
+function checked(options: ProducerOptions): Required<ProducerOptions> {
+  if (typeof options !== 'object' || options === null) {
+    throw new TypeError(`options must be an object such as { dialect, temporality }, got ${String(options)}`);
+  }
+  const { dialect = 'otlp', temporality = 'cumulative' } = options;
+  if (!DIALECTS.includes(dialect)) {
+    throw new TypeError(`dialect must be 'otlp' or 'prometheus', got ${String(dialect)}`);
+  }
+  if (!TEMPORALITIES.includes(temporality)) {
+    throw new TypeError(`temporality must be 'cumulative' or 'delta', got ${String(temporality)}`);
+  }
+  return { dialect, temporality };
 }
 
 function histogramValue({ boundaries, counts, sum, count }: HistogramPoint): unknown {
@@ -108,18 +140,17 @@ function hrTime(epochMs: number): HrTime {
   return [seconds, Math.round((epochMs - seconds * 1000) * 1e6)];
 }
 
-/** Turns cumulative families into what came since the last call. */
-function createDeltas(): (family: Family) => Family {
-  const last = new Map<string, NumberPoint | HistogramPoint>();
-  return (family) => {
-    const points = family.points.map((point) => {
-      const key = `${family.instrument.name} ${JSON.stringify(point.attributes)}`;
-      const former = last.get(key);
-      last.set(key, point);
+/** Turns the points of a cumulative family into what came since the last call. */
+function createDeltas(): (family: Family) => readonly (NumberPoint | HistogramPoint)[] {
+  const told = new Map<string, NumberPoint | HistogramPoint>();
+  return ({ instrument, points }) =>
+    points.map((point) => {
+      // The attributes of an instrument are always in one order, and none of their values holds a line break.
+      const key = `${instrument.name}\n${Object.values(point.attributes).join('\n')}`;
+      const former = told.get(key);
+      told.set(key, point);
       return former === undefined ? point : minus(point, former);
     });
-    return { ...family, points } as Family;
-  };
 }
 
 function minus(

@@ -39,7 +39,8 @@ export const ATTRIBUTES = {
   'curfew.break.cause': { values: ['background', 'todo', 'root_span'] },
   'db.system.name': { values: ['postgresql', '_OTHER'] },
   'curfew.backend.cancel.outcome': { values: ['canceled', 'completed', 'failed', 'timed_out'] },
-  'curfew.sdk.limit': { values: ['name', 'kind', 'source', 'span'] },
+  'curfew.cleanup.outcome': { values: ['completed', 'failed', 'timed_out'] },
+  'curfew.sdk.limit': { values: ['name', 'kind', 'source', 'span', 'value'] },
   'curfew.version': { values: [] as string[] },
 } as const satisfies Record<string, Domain>;
 
@@ -60,6 +61,8 @@ export interface Instrument {
   readonly attributes: readonly AttributeKey[];
   /** Upper bounds of a histogram's buckets, in its unit. */
   readonly boundaries?: readonly number[];
+  /** Fed only where an option of `install` asks for it. */
+  readonly optIn?: true;
 }
 
 /** How long news takes: from microseconds within a process to the seconds of a blocked loop. */
@@ -225,11 +228,28 @@ export const INSTRUMENTS = {
     attributes: ['db.system.name', 'curfew.backend.cancel.outcome'],
     boundaries: LATENCY,
   },
+  lost: {
+    name: 'curfew.context.lost',
+    kind: 'counter',
+    unit: '{context}',
+    help: 'Contexts that were garbage-collected without having ended: somebody forgot to cancel.',
+    attributes: ['curfew.context.name'],
+    optIn: true,
+  },
+  cleanup: {
+    name: 'curfew.cleanup.duration',
+    kind: 'histogram',
+    unit: 's',
+    help: 'How long clean-ups took that were registered for the end of a context.',
+    attributes: ['curfew.cleanup.outcome'],
+    boundaries: LIFETIME,
+    optIn: true,
+  },
   overflows: {
     name: 'curfew.sdk.overflows',
     kind: 'counter',
     unit: '{event}',
-    help: 'Names, kinds and sources recorded as _OTHER, and spans left unmarked, because a cap was reached.',
+    help: 'Values recorded as _OTHER or as the nearest one known, and spans left unmarked, because of a limit.',
     attributes: ['curfew.sdk.limit'],
   },
   hookErrors: {
@@ -267,12 +287,24 @@ export const SPAN_ATTRIBUTES = {
   operationName: 'curfew.operation.name',
 } as const;
 
-/** Names of spans and events. */
+/** Names of spans, and of the events of spans and of log records. */
 export const SPANS = { cancel: 'curfew.cancel', orphan: 'curfew.orphan' } as const;
 export const EVENTS = {
   canceled: 'curfew.context.canceled',
   deadline_exceeded: 'curfew.context.deadline_exceeded',
   orphan: 'curfew.orphan.running',
+  lingering: 'curfew.context.lingering',
+  lost: 'curfew.context.lost',
+  brokenChain: 'curfew.chain.broken',
+} as const;
+
+/** Attributes of warnings, beside those of the metrics. */
+export const WARNING_ATTRIBUTES = {
+  /** Seconds. */
+  age: 'curfew.age',
+  operationName: SPAN_ATTRIBUTES.operationName,
+  /** Where the context was made, or the chain broke; OpenTelemetry's own name for a stack. */
+  stack: 'code.stacktrace',
 } as const;
 
 /**

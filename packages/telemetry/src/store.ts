@@ -25,6 +25,8 @@ export interface Store {
 export interface Numbers {
   readonly instrument: Instrument;
   readonly values: Float64Array;
+  /** 1 for each cell that is told even at zero: one that ever was not zero, and the only one of a family. */
+  readonly shown: Uint8Array;
   /** The attributes of a cell. */
   attributes(cell: number): Record<string, string>;
 }
@@ -37,7 +39,8 @@ export interface Histogram {
   readonly buckets: Float64Array;
   readonly sums: Float64Array;
   readonly counts: Float64Array;
-  record(cell: number, value: number): void;
+  /** Records a value in the histogram's unit; returns the index of its bucket, in `buckets`. */
+  record(cell: number, value: number): number;
   attributes(cell: number): Record<string, string>;
 }
 
@@ -51,6 +54,8 @@ export type HistogramId = IdOf<'histogram'>;
 export interface StoreOptions {
   readonly maxNames: number;
   readonly maxKinds: number;
+  /** Whether the duration of contexts is kept for each name. */
+  readonly durationByName: boolean;
   readonly version: string;
 }
 
@@ -70,7 +75,8 @@ export function createStore(options: StoreOptions): Store {
   };
   const numbers: Partial<Record<InstrumentId, Numbers>> = {};
   const histograms: Partial<Record<InstrumentId, Histogram>> = {};
-  for (const [id, instrument] of Object.entries(INSTRUMENTS) as [InstrumentId, Instrument][]) {
+  for (const [id, declared] of Object.entries(INSTRUMENTS) as [InstrumentId, Instrument][]) {
+    const instrument = id === 'duration' && options.durationByName ? byName(declared) : declared;
     const dimensions = instrument.attributes.map((key) => dimension(key, labels, options));
     if (instrument.kind === 'histogram') histograms[id] = createHistogram(instrument, dimensions);
     else numbers[id] = createNumbers(instrument, dimensions);
@@ -82,6 +88,11 @@ export function createStore(options: StoreOptions): Store {
     numbers: numbers as Record<NumberId, Numbers>,
     histograms: histograms as Record<HistogramId, Histogram>,
   };
+}
+
+/** The instrument with the context's name as its first attribute. */
+function byName(instrument: Instrument): Instrument {
+  return { ...instrument, attributes: ['curfew.context.name', ...instrument.attributes] };
 }
 
 function dimension(
@@ -117,6 +128,7 @@ function createNumbers(instrument: Instrument, dimensions: readonly Dimension[])
   return {
     instrument,
     values: new Float64Array(cellCount(dimensions)),
+    shown: new Uint8Array(cellCount(dimensions)).fill(dimensions.length === 0 ? 1 : 0),
     attributes: (cell) => decode(dimensions, cell),
   };
 }
@@ -143,6 +155,7 @@ function createHistogram(instrument: Instrument, dimensions: readonly Dimension[
       buckets[index] = (buckets[index] as number) + 1;
       sums[cell] = (sums[cell] as number) + clean;
       counts[cell] = (counts[cell] as number) + 1;
+      return index;
     },
     attributes: (cell) => decode(dimensions, cell),
   };

@@ -2,6 +2,7 @@ import type { ContextNode, Ending } from '@curfew/context/spi';
 import { clock, MAX_DELAY } from '@curfew/context/spi';
 import type { SpanContext } from '@opentelemetry/api';
 import { REASON, REASONS } from './cells';
+import type { Exemplars } from './exemplars';
 import type { MarkableSpan } from './marking';
 import { add, type Store } from './store';
 
@@ -18,6 +19,8 @@ export interface Running {
   reason: number;
   orphan: boolean;
   reported: boolean;
+  /** Where its context was made, where that is known and the context has ended. */
+  madeAt: string | undefined;
   /** The node that ended, for the parent of the orphan's span. Set at the end, dropped when it settles. */
   node: ContextNode | undefined;
   /** Neighbours among the work whose context has ended, by `endedAt`. */
@@ -34,6 +37,8 @@ export interface Running {
 export type WorkOrigin = Pick<Running, 'name' | 'span' | 'spanContext'>;
 
 export interface WorkOptions {
+  readonly store: Store;
+  readonly exemplars: Exemplars;
   /** Milliseconds. */
   readonly orphanGrace: number;
   /** Milliseconds. */
@@ -44,12 +49,22 @@ export interface WorkOptions {
   onOrphanReport(work: Running, now: number): void;
 }
 
+/** The end that work in flight is left behind by. */
+export interface EndedContext {
+  readonly node: ContextNode;
+  readonly ending: Ending;
+  /** Monotonic ms: the end itself, or where work began after it, that beginning. */
+  readonly at: number;
+  /** Where the context was made, where that is known. */
+  readonly madeAt?: string | undefined;
+}
+
 /** Operations: in flight, settling, orphaned. */
 export interface Work {
   begin(kind: number, origin: WorkOrigin): Running;
   settle(work: Running): void;
-  /** Its context ended for a reason: from here on it settles, or becomes an orphan. */
-  contextEnded(work: Running, node: ContextNode, ending: Ending, at: number): void;
+  /** Its context ended for a reason, at `at`: from here on it settles, or becomes an orphan. */
+  contextEnded(work: Running, ended: EndedContext): void;
   /** Brings orphans up to date with the clock, before figures are read. */
   catchUp(now: number): void;
   /** Seconds that the orphans of a cell which still run have wasted so far. */
@@ -57,15 +72,18 @@ export interface Work {
   stop(): void;
 }
 
-export function createWork(store: Store, options: WorkOptions): Work {
+export function createWork(options: WorkOptions): Work {
+  const { store, exemplars } = options;
   const { operations, orphans, orphansActive, orphanTime } = store.numbers;
   const { settle: settleDuration } = store.histograms;
   /** For each cell of running orphans, the sum of the instants at which their contexts ended, in ms. */
   const endSums = new Float64Array(orphansActive.values.length);
   let first: Running | undefined;
   let last: Running | undefined;
-  /** The first in the list that is not yet an orphan: everything before it is one. */
+  /** In the list, everything before this one is an orphan. */
   let waiting: Running | undefined;
+  /** In the list, everything before this one has been reported. */
+  let unreported: Running | undefined;
   let timer: unknown;
   let timerAt = Infinity;
 
@@ -80,11 +98,14 @@ export function createWork(store: Store, options: WorkOptions): Work {
     else work.prev.next = work;
     if (work.next === undefined) last = work;
     else work.next.prev = work;
-    if (work.next === waiting) waiting = work;
+    // A deadline that a blocked loop noticed late lies before others that have long been dealt with.
+    if (waiting === undefined || work.endedAt < waiting.endedAt) waiting = work;
+    if (unreported === undefined || work.endedAt < unreported.endedAt) unreported = work;
   }
 
   function remove(work: Running): void {
     if (waiting === work) waiting = work.next;
+    if (unreported === work) unreported = work.next;
     if (work.prev === undefined) first = work.next;
     else work.prev.next = work.next;
     if (work.next === undefined) last = work.prev;
@@ -93,21 +114,26 @@ export function createWork(store: Store, options: WorkOptions): Work {
     work.next = undefined;
   }
 
-  function becomeOrphan(work: Running): void {
+  function becomeOrphan(work: Running, now: number): void {
     work.orphan = true;
     const cell = cellOf(work);
     add(orphans, cell, 1);
     add(orphansActive, cell, 1);
+    orphansActive.shown[cell] = 1;
     endSums[cell] = (endSums[cell] as number) + work.endedAt;
+    if (exemplars.wants(orphans, cell, now))
+      exemplars.take(orphans, cell, { value: 1, now, span: work.spanContext });
   }
 
   function catchUp(now: number): void {
     while (waiting !== undefined && now - waiting.endedAt >= options.orphanGrace) {
-      becomeOrphan(waiting);
-      waiting = waiting.next;
+      const work = waiting;
+      waiting = work.next;
+      if (!work.orphan) becomeOrphan(work, now);
     }
-    for (let work = first; work !== waiting && work !== undefined; work = work.next) {
-      if (now - work.endedAt < options.orphanReportAfter) break;
+    while (unreported !== undefined && now - unreported.endedAt >= options.orphanReportAfter) {
+      const work = unreported;
+      unreported = work.next;
       if (work.reported) continue;
       work.reported = true;
       options.onOrphanReport(work, now);
@@ -116,13 +142,9 @@ export function createWork(store: Store, options: WorkOptions): Work {
 
   /** The next instant at which something has to be noticed. */
   function nextInstant(): number {
-    let at = waiting === undefined ? Infinity : waiting.endedAt + options.orphanGrace;
-    for (let work = first; work !== waiting && work !== undefined; work = work.next) {
-      if (work.reported) continue;
-      at = Math.min(at, work.endedAt + options.orphanReportAfter);
-      break;
-    }
-    return at;
+    const orphan = waiting === undefined ? Infinity : waiting.endedAt + options.orphanGrace;
+    const report = unreported === undefined ? Infinity : unreported.endedAt + options.orphanReportAfter;
+    return Math.min(orphan, report);
   }
 
   function arm(): void {
@@ -160,6 +182,7 @@ export function createWork(store: Store, options: WorkOptions): Work {
         reason: 0,
         orphan: false,
         reported: false,
+        madeAt: undefined,
         node: undefined,
         prev: undefined,
         next: undefined,
@@ -174,9 +197,11 @@ export function createWork(store: Store, options: WorkOptions): Work {
       const now = clock().now();
       const cell = cellOf(work);
       const took = Math.max(0, now - work.endedAt);
-      settleDuration.record(work.reason * store.kinds.size + work.kind, took / 1000);
+      const bucket = settleDuration.record(work.reason * store.kinds.size + work.kind, took / 1000);
+      if (exemplars.wants(settleDuration, bucket, now))
+        exemplars.take(settleDuration, bucket, { value: took / 1000, now, span: work.spanContext });
       // A blocked loop may have kept the timer from telling.
-      if (!work.orphan && took >= options.orphanGrace) becomeOrphan(work);
+      if (!work.orphan && took >= options.orphanGrace) becomeOrphan(work, now);
       remove(work);
       if (work.orphan) {
         add(orphansActive, cell, -1);
@@ -187,11 +212,12 @@ export function createWork(store: Store, options: WorkOptions): Work {
       work.node = undefined;
       if (first === undefined) disarm();
     },
-    contextEnded(work, node, ending, at) {
+    contextEnded(work, { node, ending, at, madeAt }) {
       if (!Number.isNaN(work.endedAt) || ending.reason === undefined) return;
       work.endedAt = at;
       work.reason = REASON[ending.reason];
       work.node = node;
+      work.madeAt = madeAt;
       insert(work);
       arm();
     },

@@ -1,0 +1,56 @@
+import { clock } from '@curfew/context/spi';
+import { TraceFlags, type SpanContext } from '@opentelemetry/api';
+import type { Exemplar } from './collect';
+import type { Histogram, Numbers } from './store';
+
+/**
+ * The latest measurement of each series with the span that it was made under. Nothing is kept until a way out asks
+ * for it that can carry exemplars, and then one a second for each bucket at most: a scrape shows no more.
+ */
+export interface Exemplars {
+  keep(): void;
+  /** Whether a measurement at `now` (monotonic ms) would be taken: ask first, finding the span costs more. */
+  wants(series: Numbers | Histogram, index: number, now: number): boolean;
+  /** Takes one, if its span is sampled: one that is not leads nowhere. */
+  take(
+    series: Numbers | Histogram,
+    index: number,
+    measurement: { value: number; now: number; span: SpanContext | undefined },
+  ): void;
+  /** The exemplar of a counter's cell or of a histogram's bucket. */
+  of(series: Numbers | Histogram, index: number): Exemplar | undefined;
+  readonly kept: boolean;
+}
+
+/** Milliseconds. */
+const FRESH_FOR = 1000;
+
+interface Taken extends Exemplar {
+  readonly takenAt: number;
+}
+
+export function createExemplars(): Exemplars {
+  const taken = new Map<Numbers | Histogram, (Taken | undefined)[]>();
+  let kept = false;
+  return {
+    keep() {
+      kept = true;
+    },
+    wants(series, index, now) {
+      if (!kept) return false;
+      const former = taken.get(series)?.[index];
+      return former === undefined || !(now - former.takenAt < FRESH_FOR);
+    },
+    take(series, index, { value, now, span }) {
+      if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return;
+      let slots = taken.get(series);
+      if (slots === undefined) taken.set(series, (slots = []));
+      const { traceId, spanId } = span;
+      slots[index] = { traceId, spanId, value, at: clock().wallNow(), takenAt: now };
+    },
+    of: (series, index) => taken.get(series)?.[index],
+    get kept() {
+      return kept;
+    },
+  };
+}

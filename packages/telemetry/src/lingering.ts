@@ -1,0 +1,49 @@
+import { clock, MAX_DELAY } from '@curfew/context/spi';
+import type { Live } from './live';
+
+/** Tells of contexts that have grown older than they should, each once. */
+export interface LingeringWatch {
+  stop(): void;
+}
+
+export interface LingeringWatchOptions {
+  readonly live: Live;
+  /** Milliseconds. */
+  readonly lingerAfter: number;
+  /** So many have passed the limit since the last look; `oldest` is the slot of the oldest of them. */
+  onLingering(count: number, oldest: number, now: number): void;
+}
+
+/** Looks at the live contexts now and then: as often as the limit asks for, and no more than ten times within it. */
+export function watchLingering({ live, lingerAfter, onLingering }: LingeringWatchOptions): LingeringWatch {
+  if (lingerAfter === Infinity) return { stop: () => undefined };
+  const pause = Math.max(1, lingerAfter / 10);
+  let timer: unknown;
+
+  function look(): void {
+    const now = clock().now();
+    let count = 0;
+    let oldest = -1;
+    let next = now + lingerAfter;
+    live.each((slot) => {
+      if (live.isPatient(slot)) return;
+      const startedAt = live.startedAt(slot);
+      if (now - startedAt < lingerAfter) {
+        next = Math.min(next, startedAt + lingerAfter);
+        return;
+      }
+      live.setPatient(slot);
+      count++;
+      if (oldest === -1 || startedAt < live.startedAt(oldest)) oldest = slot;
+    });
+    if (count > 0) onLingering(count, oldest, now);
+    arm(Math.max(next - now, pause));
+  }
+
+  function arm(delay: number): void {
+    timer = clock().setTimer(look, Math.min(MAX_DELAY, Math.ceil(delay)), false);
+  }
+
+  arm(lingerAfter);
+  return { stop: () => clock().clearTimer(timer) };
+}

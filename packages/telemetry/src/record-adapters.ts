@@ -1,0 +1,71 @@
+import { clock, type HookEvents } from '@curfew/context/spi';
+import { trace, type Context as OtelContext } from '@opentelemetry/api';
+import { BACKEND, BACKENDS, BREAK, CLEANUP, INBOUND, INBOUNDS, ORIGIN, ORIGINS, REASON, SYSTEM } from './cells';
+import type { Exemplars } from './exemplars';
+import type { Known } from './known';
+import { add, type Histogram, type Store } from './store';
+
+export interface AdapterParts {
+  readonly store: Store;
+  readonly exemplars: Exemplars;
+  readonly known: Known;
+  /** Whether clean-ups are recorded. */
+  readonly cleanups: boolean;
+  onBrokenChain: HookEvents['chainBroken'];
+}
+
+type AdapterEvents = Pick<
+  HookEvents,
+  'chainBroken' | 'cancellationObserved' | 'deadlineReceived' | 'callRefused' | 'backendCancel'
+> &
+  Partial<Pick<HookEvents, 'cleanupDone'>>;
+
+/** Records what adapters tell, and the core beside the lives of contexts and operations. */
+export function recordAdapters({ store, exemplars, known, cleanups, onBrokenChain }: AdapterParts): AdapterEvents {
+  const { sources, numbers, histograms } = store;
+
+  function record(histogram: Histogram, cell: number, ms: number, ctx: OtelContext | undefined): void {
+    const seconds = ms / 1000;
+    const bucket = histogram.record(cell, seconds);
+    if (!exemplars.kept) return;
+    const now = clock().now();
+    if (!exemplars.wants(histogram, bucket, now)) return;
+    const span = ctx === undefined ? undefined : trace.getSpanContext(ctx);
+    exemplars.take(histogram, bucket, { value: seconds, now, span });
+  }
+
+  return {
+    chainBroken(event) {
+      add(numbers.breaks, known(BREAK, event.cause, 'background'), 1);
+      onBrokenChain(event);
+    },
+
+    cancellationObserved({ reason, origin }) {
+      add(numbers.observed, REASON[reason] * ORIGINS + known(ORIGIN, origin, 'caller'), 1);
+    },
+
+    deadlineReceived({ source, outcome, remaining }, ctx) {
+      const from = sources.index(source);
+      add(numbers.inbound, from * INBOUNDS + known(INBOUND, outcome, 'malformed'), 1);
+      if (remaining !== undefined) record(histograms.remaining, from, remaining, ctx);
+    },
+
+    callRefused({ source }) {
+      add(numbers.rejections, sources.index(source), 1);
+    },
+
+    backendCancel({ system, outcome, duration }, ctx) {
+      const database = SYSTEM[system as keyof typeof SYSTEM] ?? SYSTEM._OTHER;
+      const cell = database * BACKENDS + known(BACKEND, outcome, 'failed');
+      record(histograms.backendCancel, cell, duration, ctx);
+    },
+
+    ...(cleanups
+      ? {
+          cleanupDone({ outcome, duration }, ctx) {
+            record(histograms.cleanup, known(CLEANUP, outcome, 'failed'), duration, ctx);
+          },
+        }
+      : {}),
+  };
+}

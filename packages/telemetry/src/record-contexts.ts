@@ -1,0 +1,183 @@
+import { clock, Flag, type ContextNode, type Ending, type HookEvents } from '@curfew/context/spi';
+import { trace, type SpanContext } from '@opentelemetry/api';
+import {
+  BOUNDARIES,
+  BOUNDARY,
+  DETECTED_BY,
+  LIMIT,
+  ORIGIN,
+  ORIGINS,
+  OUTCOME,
+  OUTCOMES,
+  REASON,
+  REASONS,
+} from './cells';
+import type { Exemplars } from './exemplars';
+import type { Known } from './known';
+import type { Live } from './live';
+import type { Lost } from './lost';
+import { mark, type MarkableSpan } from './marking';
+import type { OpenSpans } from './open-spans';
+import type { Origins } from './origins';
+import { wallTime, type OwnSpans } from './own-spans';
+import type { Operations } from './record-operations';
+import { add, type Store } from './store';
+import type { Work } from './work';
+
+/** Marking spans costs microseconds each: a cancellation of more open spans than this leaves the rest unmarked. */
+const MAX_MARKED_SPANS = 1000;
+
+export interface ContextParts {
+  readonly store: Store;
+  readonly live: Live;
+  readonly work: Work;
+  readonly operations: Operations;
+  readonly spans: OpenSpans;
+  readonly own: OwnSpans;
+  readonly exemplars: Exemplars;
+  readonly known: Known;
+  /** Where contexts were made, where that is wanted. */
+  readonly origins: Origins | undefined;
+  /** Watches for contexts that are lost, where that is wanted. */
+  readonly lost: Lost | undefined;
+  readonly durationByName: boolean;
+}
+
+type ContextEvents = Pick<HookEvents, 'contextStarted' | 'contextEnded' | 'cancellationDelivered'>;
+
+/** A cancellation from its marking until its last listener has returned. */
+interface Delivery {
+  readonly ending: Ending;
+  readonly name: number;
+  /** The first span open under the originating node. */
+  readonly open: MarkableSpan | undefined;
+}
+
+/** Records the lives of contexts. In a life without a cancellation the store is updated twice. */
+export function recordContexts(parts: ContextParts): ContextEvents {
+  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, durationByName } = parts;
+  const { names, numbers, histograms } = store;
+  /** Innermost last: a listener may cancel something else. */
+  const deliveries: Delivery[] = [];
+  let marked = 0;
+  let lastName: string | undefined;
+  let lastIndex = 0;
+
+  /** The number of a name. Most contexts are called as the one before. */
+  function nameOf(node: ContextNode): number {
+    const { name } = node;
+    if (name === lastName && lastIndex !== 0) return lastIndex;
+    lastIndex = names.index(name);
+    lastName = name;
+    return lastIndex;
+  }
+
+  function recordEnd(node: ContextNode, outcome: number, now: number): number {
+    const { slot } = node;
+    // Derived before telemetry was installed: its end still counts, or the sums would not agree.
+    const name = slot < 0 ? nameOf(node) : live.name(slot);
+    add(numbers.ended, name * OUTCOMES + outcome, 1);
+    if (slot < 0) return name;
+    const seconds = (now - live.startedAt(slot)) / 1000;
+    const bucket = histograms.duration.record(durationByName ? name * OUTCOMES + outcome : outcome, seconds);
+    if (exemplars.wants(histograms.duration, bucket, now)) {
+      const span = spanOf(node, spans.oldest(slot)?.spanContext);
+      exemplars.take(histograms.duration, bucket, { value: seconds, now, span });
+    }
+    return name;
+  }
+
+  function release(node: ContextNode): void {
+    const { slot } = node;
+    if (slot < 0) return;
+    live.remove(slot);
+    spans.release(slot);
+    origins?.drop(slot);
+    lost?.unwatch(slot);
+    node.slot = -1;
+  }
+
+  function recordCancellation(ending: Ending, name: number, span: SpanContext | undefined): void {
+    const reason = REASON[ending.reason ?? 'canceled'];
+    const now = ending.markedAt;
+    const cell = (name * REASONS + reason) * ORIGINS + known(ORIGIN, ending.origin, 'caller');
+    add(numbers.cancellations, cell, 1);
+    const fanout = histograms.fanout.record(reason, ending.fanout);
+    if (exemplars.kept) {
+      exemplars.take(numbers.cancellations, cell, { value: 1, now, span });
+      exemplars.take(histograms.fanout, fanout, { value: ending.fanout, now, span });
+    }
+    if (ending.detectedBy === undefined) return;
+    const lateness = (now - ending.at) / 1000;
+    const bucket = histograms.lateness.record(DETECTED_BY[ending.detectedBy], lateness);
+    if (exemplars.kept) exemplars.take(histograms.lateness, bucket, { value: lateness, now, span });
+  }
+
+  function leaveWorkBehind(node: ContextNode, ending: Ending, name: number): void {
+    const { slot } = node;
+    const madeAt = slot < 0 ? undefined : origins?.of(slot);
+    const ended = { node, ending, at: ending.at, madeAt };
+    for (let operation = node.operations; operation !== undefined; operation = operation.next) {
+      const running = operations.find(operation);
+      if (running !== undefined) work.contextEnded(running, ended);
+    }
+    if (slot < 0) return;
+    const at = wallTime(ending.at, ending.markedAt);
+    for (let open = spans.oldest(slot); open !== undefined; open = open.newer) {
+      work.contextEnded(open, ended);
+      if (open.span === undefined) continue;
+      if (++marked > MAX_MARKED_SPANS) add(numbers.overflows, LIMIT.span, 1);
+      else mark(open.span, node, ending, names.value(name), at);
+    }
+  }
+
+  return {
+    contextStarted(node) {
+      const slot = live.add(clock().now(), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
+      node.slot = slot;
+      if (origins !== undefined) origins.capture(slot);
+      if (lost !== undefined) lost.watch(node, slot);
+    },
+
+    contextEnded(node, ending) {
+      const { outcome } = ending;
+      if (outcome === 'completed') {
+        recordEnd(node, OUTCOME.completed, clock().now());
+      } else {
+        const name = recordEnd(node, OUTCOME[outcome], ending.markedAt);
+        if (ending.node === node) {
+          const open = node.slot < 0 ? undefined : spans.oldest(node.slot)?.span;
+          deliveries.push({ ending, name, open });
+          marked = 0;
+          recordCancellation(ending, name, exemplars.kept ? spanOf(node, open?.spanContext()) : undefined);
+        }
+        leaveWorkBehind(node, ending, name);
+      }
+      release(node);
+    },
+
+    cancellationDelivered(ending) {
+      const { node, reason } = ending;
+      if (reason === undefined || node === undefined) return;
+      const now = clock().now();
+      // There is none where telemetry was installed in the middle of a cancellation.
+      const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
+      const seconds = (now - ending.at) / 1000;
+      const bucket = histograms.propagation.record(REASON[reason] * BOUNDARIES + BOUNDARY.in_process, seconds);
+      if (exemplars.wants(histograms.propagation, bucket, now)) {
+        const span = spanOf(node, delivery?.open?.spanContext());
+        exemplars.take(histograms.propagation, bucket, { value: seconds, now, span });
+      }
+      own.cancelled(ending, node, names.value(delivery?.name ?? nameOf(node)), delivery?.open, now);
+    },
+  };
+}
+
+/**
+ * The span that a context belongs to: the one active where it was derived. A request's context is planted before its
+ * SERVER span starts and knows only the caller's, so there it is the first span opened under it.
+ */
+function spanOf(node: ContextNode, open: SpanContext | undefined): SpanContext | undefined {
+  const derivedUnder = trace.getSpanContext(node);
+  return derivedUnder === undefined || derivedUnder.isRemote === true ? (open ?? derivedUnder) : derivedUnder;
+}

@@ -1,0 +1,92 @@
+import type { ChainBreak } from '@curfew/context/spi';
+import { trace } from '@opentelemetry/api';
+import { REASON_NAMES } from './cells';
+import { labelFor } from './labels';
+import type { Live } from './live';
+import { callerStack, type Origins } from './origins';
+import { EVENTS, WARNING_ATTRIBUTES } from './registry';
+import type { Store } from './store';
+import type { Warnings } from './warnings';
+import type { Running } from './work';
+
+/** What telemetry tells a person, each as a warning with the name, the age and the reason. */
+export interface Reports {
+  /** An orphan has been running for longer than `orphanReportAfter`. */
+  orphan(work: Running, now: number): void;
+  /** So many more contexts linger; the oldest of them is in the slot. */
+  lingering(count: number, oldest: number, now: number): void;
+  /** The context in the slot was garbage-collected without having ended. */
+  lost(slot: number, now: number): void;
+  brokenChain(event: ChainBreak): void;
+}
+
+export interface ReportParts {
+  readonly store: Store;
+  readonly live: Live;
+  readonly origins: Origins | undefined;
+  readonly warnings: Warnings;
+}
+
+export function createReports({ store, live, origins, warnings }: ReportParts): Reports {
+  const seconds = (ms: number) => Math.round(ms) / 1000;
+
+  return {
+    orphan(work, now) {
+      const reason = REASON_NAMES[work.reason] ?? 'canceled';
+      const kind = store.kinds.value(work.kind);
+      const context = labelFor(work.node?.name);
+      const { span } = work;
+      if (span?.isRecording() === true) span.addEvent(EVENTS.orphan, { 'curfew.cancel.reason': reason });
+      const age = seconds(now - work.endedAt);
+      const what = work.name === undefined ? `${kind} work` : `"${work.name}" (${kind})`;
+      warnings.warn({
+        sort: 'orphan',
+        message: `Orphan: ${what} still runs ${age} s after its context "${context}" ended (${reason}).`,
+        attributes: {
+          'curfew.context.name': context,
+          'curfew.operation.kind': kind,
+          [WARNING_ATTRIBUTES.operationName]: work.name,
+          'curfew.cancel.reason': reason,
+          [WARNING_ATTRIBUTES.age]: age,
+        },
+        stack: work.madeAt,
+        span: work.spanContext,
+      });
+    },
+
+    lingering(count, oldest, now) {
+      const name = store.names.value(live.name(oldest));
+      const age = seconds(now - live.startedAt(oldest));
+      const others = count === 1 ? '' : ` So have ${count - 1} others.`;
+      warnings.warn({
+        sort: 'lingering',
+        message: `Lingering: context "${name}" has not ended in ${age} s.${others}`,
+        attributes: { 'curfew.context.name': name, [WARNING_ATTRIBUTES.age]: age },
+        stack: origins?.of(oldest),
+      });
+    },
+
+    lost(slot, now) {
+      const name = store.names.value(live.name(slot));
+      const age = seconds(now - live.startedAt(slot));
+      warnings.warn({
+        sort: 'lost',
+        message: `Lost: context "${name}" was garbage-collected after ${age} s without having ended.`,
+        attributes: { 'curfew.context.name': name, [WARNING_ATTRIBUTES.age]: age },
+        stack: origins?.of(slot),
+      });
+    },
+
+    brokenChain({ cause, active }) {
+      const name = labelFor(active.name);
+      const what = cause === 'root_span' ? 'a span' : `a context from ${cause}()`;
+      warnings.warn({
+        sort: 'brokenChain',
+        message: `Broken chain: ${what} started from a root inside the live context "${name}", and will not hear of its end.`,
+        attributes: { 'curfew.context.name': name, 'curfew.break.cause': cause },
+        stack: origins === undefined ? undefined : callerStack(),
+        span: trace.getSpanContext(active),
+      });
+    },
+  };
+}
