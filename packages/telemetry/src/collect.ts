@@ -1,7 +1,7 @@
 import { clock, hookErrors } from '@curfew/context/spi';
 import { LIMIT } from './cells';
 import type { Exemplars } from './exemplars';
-import type { Live } from './live';
+import { eachLive, isLongLived, nameOfLive, type Live } from './live';
 import type { Instrument } from './registry';
 import { add, type Histogram, type Numbers, type Store } from './store';
 import type { Work } from './work';
@@ -76,11 +76,11 @@ function observeLive({ store, live, lingerAfter }: CollectParts, now: number): v
   active.values.fill(0);
   lingering.values.fill(0);
   let oldest = now;
-  live.each((slot) => {
-    const name = live.name(slot);
+  eachLive(live, (slot) => {
+    const name = nameOfLive(live, slot);
     add(active, name, 1);
-    if (live.isLongLived(slot)) return;
-    const startedAt = live.startedAt(slot);
+    if (isLongLived(live, slot)) return;
+    const startedAt = live.startedAt[slot] as number;
     if (startedAt < oldest) oldest = startedAt;
     if (now - startedAt >= lingerAfter) add(lingering, name, 1);
   });

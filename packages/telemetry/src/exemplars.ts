@@ -8,7 +8,8 @@ import type { Histogram, Numbers } from './store';
  * for it that can carry exemplars, and then one a second for each bucket at most: a scrape shows no more.
  */
 export interface Exemplars {
-  keep(): void;
+  /** Whether any are kept. A plain field, as everything that ends asks. */
+  kept: boolean;
   /** Whether a measurement at `now` (monotonic ms) would be taken: ask first, finding the span costs more. */
   wants(series: Numbers | Histogram, index: number, now: number): boolean;
   /** Takes one, if its span is sampled: one that is not leads nowhere. */
@@ -19,7 +20,6 @@ export interface Exemplars {
   ): void;
   /** The exemplar of a counter's cell or of a histogram's bucket. */
   of(series: Numbers | Histogram, index: number): Exemplar | undefined;
-  readonly kept: boolean;
 }
 
 /** Milliseconds. */
@@ -31,13 +31,10 @@ interface Taken extends Exemplar {
 
 export function createExemplars(): Exemplars {
   const taken = new Map<Numbers | Histogram, (Taken | undefined)[]>();
-  let kept = false;
   return {
-    keep() {
-      kept = true;
-    },
+    kept: false,
     wants(series, index, now) {
-      if (!kept) return false;
+      if (!this.kept) return false;
       const former = taken.get(series)?.[index];
       return former === undefined || !(now - former.takenAt < FRESH_FOR);
     },
@@ -49,8 +46,5 @@ export function createExemplars(): Exemplars {
       slots[index] = { traceId, spanId, value, at: clock().wallNow(), takenAt: now };
     },
     of: (series, index) => taken.get(series)?.[index],
-    get kept() {
-      return kept;
-    },
   };
 }

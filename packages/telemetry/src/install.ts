@@ -96,8 +96,7 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
   const recorder = createRecorder({ ...parts, optIn: settings });
   const unsubscribe = subscribe(recorder.events);
   const watch = watchLingering({ live, lingerAfter, onLingering: reports.lingering });
-  const families = (): Family[] =>
-    collect({ ...parts, lingerAfter, installedAt, ownErrors: () => errors });
+  const families = (): Family[] => collect({ ...parts, lingerAfter, installedAt, ownErrors: () => errors });
 
   return {
     spanProcessor: createProcessor({
@@ -113,7 +112,9 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
     producer: (options) => createProducer(families, installedAt, VERSION, options),
     snapshot: () => snapshotOf(families()),
     families,
-    keepExemplars: () => exemplars.keep(),
+    keepExemplars() {
+      exemplars.kept = true;
+    },
     uninstall() {
       unsubscribe();
       work.stop();

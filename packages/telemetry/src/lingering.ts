@@ -1,5 +1,5 @@
 import { clock, MAX_DELAY } from '@curfew/context/spi';
-import type { Live } from './live';
+import { eachLive, isLongLived, isTold, setTold, type Live } from './live';
 
 /** Tells of contexts that have grown older than they should, each once. */
 export interface LingeringWatch {
@@ -25,16 +25,16 @@ export function watchLingering({ live, lingerAfter, onLingering }: LingeringWatc
     let count = 0;
     let oldest = -1;
     let next = now + lingerAfter;
-    live.each((slot) => {
-      if (live.isPatient(slot)) return;
-      const startedAt = live.startedAt(slot);
+    eachLive(live, (slot) => {
+      if (isLongLived(live, slot) || isTold(live, slot)) return;
+      const startedAt = live.startedAt[slot] as number;
       if (now - startedAt < lingerAfter) {
         next = Math.min(next, startedAt + lingerAfter);
         return;
       }
-      live.setPatient(slot);
+      setTold(live, slot);
       count++;
-      if (oldest === -1 || startedAt < live.startedAt(oldest)) oldest = slot;
+      if (oldest === -1 || startedAt < (live.startedAt[oldest] as number)) oldest = slot;
     });
     if (count > 0) onLingering(count, oldest, now);
     arm(Math.max(next - now, pause));

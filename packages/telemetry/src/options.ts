@@ -77,7 +77,8 @@ function cap(value: unknown, name: string, fallback: number): number {
 
 function share(value: unknown, name: string): number {
   if (value === undefined) return 0;
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a number from 0 to 1, got ${typeof value}`);
+  if (typeof value !== 'number')
+    throw new TypeError(`${name} must be a number from 0 to 1, got ${typeof value}`);
   if (!(value >= 0 && value <= 1)) throw new RangeError(`${name} must be from 0 to 1, got ${value}`);
   return value;
 }

@@ -10,7 +10,8 @@ export interface Origins {
 }
 
 /** Frames of Curfew's own packages, installed or in its repository: the user's line is what helps. */
-const OWN_FRAME = /[\\/]@?curfew[\\/](?:[\w-]+[\\/])?(?:dist|src)[\\/]|[\\/]packages[\\/](?:context|telemetry)[\\/](?:dist|src)[\\/]/;
+const OWN_FRAME =
+  /[\\/]@?curfew[\\/](?:[\w-]+[\\/])?(?:dist|src)[\\/]|[\\/]packages[\\/](?:context|telemetry)[\\/](?:dist|src)[\\/]/;
 
 /** @param share Of all contexts, from 0 to 1. */
 export function createOrigins(share: number): Origins | undefined {

@@ -1,5 +1,13 @@
 import type { Exemplar, Family, HistogramPoint, NumberPoint } from './collect';
-import { INSTRUMENTS, prometheusLabel, prometheusName, type Instrument, type InstrumentId } from './registry';
+import {
+  ATTRIBUTES,
+  INSTRUMENTS,
+  prometheusLabel,
+  prometheusName,
+  type AttributeKey,
+  type Instrument,
+  type InstrumentId,
+} from './registry';
 
 // A metric of prom-client by its shape, which is all that its registries ask for.
 
@@ -63,18 +71,23 @@ const AGGREGATORS: { readonly [id in InstrumentId]?: Aggregator } = {
 /** OpenMetrics allows an exemplar's labels so many characters, names included. */
 const MAX_EXEMPLAR_LABELS = 128 - 'trace_id'.length - 'span_id'.length;
 
+const LABELS: Readonly<Record<string, string>> = Object.fromEntries(
+  (Object.keys(ATTRIBUTES) as AttributeKey[]).map((key) => [key, prometheusLabel(key)]),
+);
+
+/** A point's own attributes, which may be more than its instrument declares: an option of `install` can add some. */
+function labelsOf({ attributes }: NumberPoint | HistogramPoint): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (const [key, value] of Object.entries(attributes)) labels[LABELS[key] ?? key] = value;
+  return labels;
+}
+
 /** An instrument as a metric of prom-client. */
 export function createPromFamily(id: InstrumentId, source: PromFamilySource): PromFamily {
   const instrument: Instrument = INSTRUMENTS[id];
   const { kind: type, help } = instrument;
   const aggregator = AGGREGATORS[id] ?? 'sum';
   const fullName = prometheusName(instrument);
-  const labels = instrument.attributes.map((attribute) => [attribute, prometheusLabel(attribute)] as const);
-  const labelsOf = ({ attributes }: NumberPoint | HistogramPoint): Record<string, string> => {
-    const named: Record<string, string> = {};
-    for (const [attribute, label] of labels) named[label] = attributes[attribute] ?? '';
-    return named;
-  };
   const figures = (name: string): PromFigures => {
     const values: PromSample[] = [];
     const withExemplars = source.isOpenMetrics();
@@ -133,7 +146,7 @@ function addHistogram(
 function exemplarOf(exemplar: Exemplar | undefined): PromExemplar | undefined {
   if (exemplar === undefined) return undefined;
   const { traceId, spanId, value, at } = exemplar;
-  // An id generator of the user's own may make longer ones, and one line that is not valid loses the whole scrape.
-  if (traceId.length + spanId.length > MAX_EXEMPLAR_LABELS) return undefined;
+  // One line that is not valid loses the whole scrape, and an id generator of the user's own may make longer ids.
+  if (traceId.length + spanId.length > MAX_EXEMPLAR_LABELS || Number.isNaN(value)) return undefined;
   return { labelSet: { trace_id: traceId, span_id: spanId }, value, timestamp: at / 1000 };
 }

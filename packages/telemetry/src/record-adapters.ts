@@ -1,6 +1,17 @@
 import { clock, type HookEvents } from '@curfew/context/spi';
 import { trace, type Context as OtelContext } from '@opentelemetry/api';
-import { BACKEND, BACKENDS, BREAK, CLEANUP, INBOUND, INBOUNDS, ORIGIN, ORIGINS, REASON, SYSTEM } from './cells';
+import {
+  BACKEND,
+  BACKENDS,
+  BREAK,
+  CLEANUP,
+  INBOUND,
+  INBOUNDS,
+  ORIGIN,
+  ORIGINS,
+  REASON,
+  SYSTEM,
+} from './cells';
 import type { Exemplars } from './exemplars';
 import type { Known } from './known';
 import { add, type Histogram, type Store } from './store';
@@ -21,7 +32,13 @@ type AdapterEvents = Pick<
   Partial<Pick<HookEvents, 'cleanupDone'>>;
 
 /** Records what adapters tell, and the core beside the lives of contexts and operations. */
-export function recordAdapters({ store, exemplars, known, cleanups, onBrokenChain }: AdapterParts): AdapterEvents {
+export function recordAdapters({
+  store,
+  exemplars,
+  known,
+  cleanups,
+  onBrokenChain,
+}: AdapterParts): AdapterEvents {
   const { sources, numbers, histograms } = store;
 
   function record(histogram: Histogram, cell: number, ms: number, ctx: OtelContext | undefined): void {

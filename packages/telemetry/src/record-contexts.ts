@@ -14,7 +14,7 @@ import {
 } from './cells';
 import type { Exemplars } from './exemplars';
 import type { Known } from './known';
-import type { Live } from './live';
+import { addLive, nameOfLive, removeLive, type Live } from './live';
 import type { Lost } from './lost';
 import { mark, type MarkableSpan } from './marking';
 import type { OpenSpans } from './open-spans';
@@ -55,32 +55,32 @@ interface Delivery {
 
 /** Records the lives of contexts. In a life without a cancellation the store is updated twice. */
 export function recordContexts(parts: ContextParts): ContextEvents {
-  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, durationByName } = parts;
+  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, durationByName } =
+    parts;
   const { names, numbers, histograms } = store;
   /** Innermost last: a listener may cancel something else. */
   const deliveries: Delivery[] = [];
   let marked = 0;
-  let lastName: string | undefined;
-  let lastIndex = 0;
+  const last: { name: string | undefined; index: number } = { name: undefined, index: 0 };
 
   /** The number of a name. Most contexts are called as the one before. */
   function nameOf(node: ContextNode): number {
     const { name } = node;
-    if (name === lastName && lastIndex !== 0) return lastIndex;
-    lastIndex = names.index(name);
-    lastName = name;
-    return lastIndex;
+    if (name === last.name && last.index !== 0) return last.index;
+    last.index = names.index(name);
+    last.name = name;
+    return last.index;
   }
 
   function recordEnd(node: ContextNode, outcome: number, now: number): number {
     const { slot } = node;
     // Derived before telemetry was installed: its end still counts, or the sums would not agree.
-    const name = slot < 0 ? nameOf(node) : live.name(slot);
+    const name = slot < 0 ? nameOf(node) : nameOfLive(live, slot);
     add(numbers.ended, name * OUTCOMES + outcome, 1);
     if (slot < 0) return name;
-    const seconds = (now - live.startedAt(slot)) / 1000;
+    const seconds = (now - (live.startedAt[slot] as number)) / 1000;
     const bucket = histograms.duration.record(durationByName ? name * OUTCOMES + outcome : outcome, seconds);
-    if (exemplars.wants(histograms.duration, bucket, now)) {
+    if (exemplars.kept && exemplars.wants(histograms.duration, bucket, now)) {
       const span = spanOf(node, spans.oldest(slot)?.spanContext);
       exemplars.take(histograms.duration, bucket, { value: seconds, now, span });
     }
@@ -90,10 +90,10 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   function release(node: ContextNode): void {
     const { slot } = node;
     if (slot < 0) return;
-    live.remove(slot);
+    removeLive(live, slot);
     spans.release(slot);
-    origins?.drop(slot);
-    lost?.unwatch(slot);
+    if (origins !== undefined) origins.drop(slot);
+    if (lost !== undefined) lost.unwatch(slot);
     node.slot = -1;
   }
 
@@ -133,7 +133,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
 
   return {
     contextStarted(node) {
-      const slot = live.add(clock().now(), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
+      const slot = addLive(live, clock().now(), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
       node.slot = slot;
       if (origins !== undefined) origins.capture(slot);
       if (lost !== undefined) lost.watch(node, slot);
@@ -163,7 +163,10 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
       const seconds = (now - ending.at) / 1000;
-      const bucket = histograms.propagation.record(REASON[reason] * BOUNDARIES + BOUNDARY.in_process, seconds);
+      const bucket = histograms.propagation.record(
+        REASON[reason] * BOUNDARIES + BOUNDARY.in_process,
+        seconds,
+      );
       if (exemplars.wants(histograms.propagation, bucket, now)) {
         const span = spanOf(node, delivery?.open?.spanContext());
         exemplars.take(histograms.propagation, bucket, { value: seconds, now, span });

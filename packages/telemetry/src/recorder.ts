@@ -1,7 +1,7 @@
 import { clock, type HookEvents } from '@curfew/context/spi';
 import type { Exemplars } from './exemplars';
 import { createKnown } from './known';
-import type { Live } from './live';
+import { nameOfLive, removeLive, type Live } from './live';
 import { createLost } from './lost';
 import type { OpenSpans } from './open-spans';
 import type { Origins } from './origins';
@@ -39,9 +39,9 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const lost = optIn.lost ? createLost(loseContext) : undefined;
 
   function loseContext(slot: number): void {
-    add(store.numbers.lost, live.name(slot), 1);
+    add(store.numbers.lost, nameOfLive(live, slot), 1);
     reports.lost(slot, clock().now());
-    live.remove(slot);
+    removeLive(live, slot);
     spans.release(slot);
     origins?.drop(slot);
   }

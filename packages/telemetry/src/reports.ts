@@ -2,7 +2,7 @@ import type { ChainBreak } from '@curfew/context/spi';
 import { trace } from '@opentelemetry/api';
 import { REASON_NAMES } from './cells';
 import { labelFor } from './labels';
-import type { Live } from './live';
+import { nameOfLive, type Live } from './live';
 import { callerStack, type Origins } from './origins';
 import { EVENTS, WARNING_ATTRIBUTES } from './registry';
 import type { Store } from './store';
@@ -55,8 +55,8 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
     },
 
     lingering(count, oldest, now) {
-      const name = store.names.value(live.name(oldest));
-      const age = seconds(now - live.startedAt(oldest));
+      const name = store.names.value(nameOfLive(live, oldest));
+      const age = seconds(now - (live.startedAt[oldest] as number));
       const others = count === 1 ? '' : ` So have ${count - 1} others.`;
       warnings.warn({
         sort: 'lingering',
@@ -67,8 +67,8 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
     },
 
     lost(slot, now) {
-      const name = store.names.value(live.name(slot));
-      const age = seconds(now - live.startedAt(slot));
+      const name = store.names.value(nameOfLive(live, slot));
+      const age = seconds(now - (live.startedAt[slot] as number));
       warnings.warn({
         sort: 'lost',
         message: `Lost: context "${name}" was garbage-collected after ${age} s without having ended.`,

@@ -55,7 +55,8 @@ export function createWarnings({ loggerProvider, version }: WarningsOptions): Wa
         state.held++;
         return;
       }
-      const more = state === undefined || state.held === 0 ? '' : ` ${state.held} more since the last such line.`;
+      const more =
+        state === undefined || state.held === 0 ? '' : ` ${state.held} more since the last such line.`;
       states.set(warning.sort, { at: now, held: 0 });
       const where = warning.stack === undefined ? '' : ` It was made here:\n${warning.stack}`;
       // A logger may write over the network, which the cancelled context that is active here must not cut off.
