@@ -23,7 +23,7 @@ function instrumentTable(): string {
       `${instrument.kind}, ${instrument.unit}`,
       `\`${prometheusName(instrument)}\``,
       instrument.attributes.map((key) => `\`${key}\``).join(', ') || '–',
-      instrument.help,
+      instrument.optIn === true ? `${instrument.help} Opt-in.` : instrument.help,
     ].join(' | '),
   );
   const head = ['instrument', 'kind, unit', 'in Prometheus', 'attributes', 'what it says'].join(' | ');

@@ -17,6 +17,7 @@ import { delivery } from './rows/delivery';
 import { deadlines } from './rows/deadlines';
 import { health } from './rows/health';
 import { leftovers } from './rows/leftovers';
+import { onDemand } from './rows/on-demand';
 import { outcomes } from './rows/outcomes';
 import { series } from './query';
 import type { Row } from './rows/row';
@@ -56,7 +57,7 @@ export function overview(): Dashboard {
         .textFormat('{{job}} {{instance}}')
         .step('30s'),
     );
-  for (const row of [atAGlance(), outcomes(), delivery(), leftovers(), deadlines(), health()])
+  for (const row of [atAGlance(), outcomes(), delivery(), leftovers(), deadlines(), health(), onDemand()])
     add(dashboard, row);
   return dashboard.build();
 }

@@ -22,6 +22,14 @@ export interface StartOptions {
   readonly maxNames?: number;
   /** `CURFEW_MAX_KINDS`. */
   readonly maxKinds?: number;
+  /** `CURFEW_DURATION_BY_NAME`. */
+  readonly durationByName?: boolean;
+  /** `CURFEW_CLEANUPS`. */
+  readonly cleanups?: boolean;
+  /** `CURFEW_LOST`. */
+  readonly lost?: boolean;
+  /** From 0 to 1: `CURFEW_CAPTURE_STACKS`. */
+  readonly captureStacks?: number;
   /** The longest budget that a caller may bring, in milliseconds, `Infinity` for any: `CURFEW_MAX_TIMEOUT`. */
   readonly maxTimeout?: number;
   /** The server's own limit for every inbound HTTP request, in milliseconds: `CURFEW_REQUEST_TIMEOUT`. */
@@ -59,6 +67,10 @@ export function configure(settings: Settings, options: StartOptions): Configurat
     ...defined(given, [
       'maxNames',
       'maxKinds',
+      'durationByName',
+      'cleanups',
+      'lost',
+      'captureStacks',
       'maxTimeout',
       'requestTimeout',
       'outboundHosts',
@@ -109,7 +121,8 @@ function checked(options: unknown): StartOptions {
       throw new TypeError(`resource['${key}'] must be a string, a number or a boolean, got ${nameOf(value)}`);
     }
   }
-  aBoolean(options, 'enforce');
+  for (const name of ['enforce', 'durationByName', 'cleanups', 'lost']) aBoolean(options, name);
+  aNumber(options, 'captureStacks', 0, 1);
   for (const name of ['orphanGrace', 'orphanReportAfter', 'lingerAfter', 'maxTimeout'])
     aNumber(options, name, 0, Infinity);
   for (const name of ['maxNames', 'maxKinds']) aNumber(options, name, 1, 10_000, 'whole');

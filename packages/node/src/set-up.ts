@@ -14,12 +14,11 @@ import { createTraces } from './traces';
 
 /** Puts the parts together and registers them with OpenTelemetry. */
 export function setUp(configuration: Configuration): Handle {
-  const { orphanGrace, orphanReportAfter, lingerAfter, maxNames, maxKinds } = configuration;
   if (!configuration.enforce) {
     setEnforcement(false);
     diag.info('curfew: observing only, nothing is cancelled (CURFEW_ENFORCE=0)');
   }
-  const telemetry = install({ orphanGrace, orphanReportAfter, lingerAfter, maxNames, maxKinds });
+  const telemetry = install(configuration);
   const resource = createResource(configuration);
   const metrics = createMetrics({ configuration, resource, telemetry, mayServe: isMainThread });
   const traces = createTraces(configuration, resource, telemetry);

@@ -209,6 +209,25 @@ export const SETTINGS = {
     10,
     'Operation kinds kept apart in metrics; the rest are `_OTHER`.',
   ),
+  durationByName: setting(
+    'CURFEW_DURATION_BY_NAME',
+    flag,
+    false,
+    'Keeps `curfew.context.duration` for each name too: some 20 series a name and outcome.',
+  ),
+  cleanups: setting('CURFEW_CLEANUPS', flag, false, 'Records `curfew.cleanup.duration`.'),
+  lost: setting(
+    'CURFEW_LOST',
+    flag,
+    false,
+    'Counts contexts that were garbage-collected without having ended; costs about half a microsecond a context.',
+  ),
+  captureStacks: setting(
+    'CURFEW_CAPTURE_STACKS',
+    ratio,
+    0,
+    'The share of contexts whose stack is kept, so that warnings tell where they were made.',
+  ),
   maxTimeout: setting(
     'CURFEW_MAX_TIMEOUT',
     milliseconds,

@@ -61,6 +61,10 @@ test.each([
   ['OTEL_BSP_MAX_QUEUE_SIZE', '100', { spanQueue: 100 }],
   ['CURFEW_ENFORCE', '0', { enforce: false }],
   ['CURFEW_LINGER_AFTER', '5000', { lingerAfter: 5000 }],
+  ['CURFEW_DURATION_BY_NAME', 'true', { durationByName: true }],
+  ['CURFEW_CLEANUPS', '1', { cleanups: true }],
+  ['CURFEW_LOST', '1', { lost: true }],
+  ['CURFEW_CAPTURE_STACKS', '0.01', { captureStacks: 0.01 }],
   ['CURFEW_OUTBOUND_HOSTS', 'private,*.example.com', { outboundHosts: ['private', '*.example.com'] }],
   ['CURFEW_OUTBOUND_HOSTS', 'none', { outboundHosts: [] }],
 ])('%s=%s is read', (name, value, expected) => {
@@ -82,6 +86,7 @@ test.each([
   ['OTEL_RESOURCE_ATTRIBUTES', 'a=1,b'],
   ['CURFEW_ENFORCE', 'off'],
   ['CURFEW_LINGER_AFTER', '5s'],
+  ['CURFEW_CAPTURE_STACKS', '2'],
   ['CURFEW_OUTBOUND_HOSTS', 'http://example.com'],
 ])('%s=%s is refused', (name, value) => {
   expect(readEnvironment({ [name]: value }).warnings).toEqual([

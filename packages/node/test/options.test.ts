@@ -16,6 +16,8 @@ test.each([
   [{ orphanGrace: '1' }, 'TypeError', 'orphanGrace'],
   [{ orphanReportAfter: -1 }, 'RangeError', 'orphanReportAfter'],
   [{ lingerAfter: NaN }, 'RangeError', 'lingerAfter'],
+  [{ lost: 'yes' }, 'TypeError', 'lost'],
+  [{ captureStacks: 1.5 }, 'RangeError', 'captureStacks'],
   [{ maxNames: 0 }, 'RangeError', 'maxNames'],
   [{ maxKinds: 1.5 }, 'RangeError', 'maxKinds'],
   [{ maxTimeout: -1 }, 'RangeError', 'maxTimeout'],

@@ -57,7 +57,7 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
     lingering(count, oldest, now) {
       const name = store.names.value(nameOfLive(live, oldest));
       const age = seconds(now - (live.startedAt[oldest] as number));
-      const others = count === 1 ? '' : ` So have ${count - 1} others.`;
+      const others = count === 1 ? '' : ` Nor have ${count - 1} more.`;
       warnings.warn({
         sort: 'lingering',
         message: `Lingering: context "${name}" has not ended in ${age} s.${others}`,

@@ -1,0 +1,154 @@
+import {
+  background,
+  run,
+  scope,
+  track,
+  withoutCancel,
+  withTimeout,
+  type Cancel,
+  type CancelContext,
+} from '@curfew/context';
+import { end, retire } from '@curfew/context/spi';
+import { install, type Telemetry } from '@curfew/telemetry';
+import { context, trace, type Tracer } from '@opentelemetry/api';
+import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { useManualClock, type ManualClock } from '../../../test/manual-clock';
+import { scrape, total } from './exposition';
+
+const OPERATIONS = 10_000;
+const GRACE = 1000;
+
+let clock: ManualClock;
+let restore: () => void;
+let telemetry: Telemetry;
+let exporter: InMemorySpanExporter;
+let provider: NodeTracerProvider;
+let tracer: Tracer;
+beforeEach(() => {
+  ({ clock, restore } = useManualClock());
+  telemetry = install({ orphanGrace: GRACE });
+  exporter = new InMemorySpanExporter();
+  provider = new NodeTracerProvider({
+    spanProcessors: [telemetry.spanProcessor, new SimpleSpanProcessor(exporter)],
+  });
+  provider.register();
+  tracer = trace.getTracer('test');
+});
+afterEach(async () => {
+  await provider.shutdown();
+  trace.disable();
+  context.disable();
+  telemetry.uninstall();
+  restore();
+});
+
+const DEADLINE = 3_600_000;
+
+/** How a context ends, and whether work that outlives that is an orphan. */
+interface End {
+  readonly orphans: boolean;
+  /** Milliseconds after the deadline at which a blocked loop notices it; undefined where it is another end. */
+  readonly noticed?: number;
+  act(ctx: CancelContext, cancel: Cancel): void;
+}
+
+const ENDS: readonly End[] = [
+  { orphans: true, act: (_, cancel) => cancel('why') },
+  { orphans: true, act: (ctx) => end(ctx, { origin: 'client_disconnect' }) },
+  { orphans: true, act: (ctx) => end(ctx, { origin: 'remote_deadline' }) },
+  ...[0, GRACE - 1, GRACE + 500].map((noticed) => ({
+    orphans: true,
+    noticed,
+    act(ctx: CancelContext) {
+      clock.block(DEADLINE + noticed);
+      ctx.err();
+    },
+  })),
+  { orphans: false, act: (ctx) => retire(ctx) },
+];
+
+interface Fate {
+  readonly name: string;
+  /** Milliseconds from the end of the context until the work settles; negative where it is done before. */
+  readonly settles: number;
+  /** Started with the context, and not detached from it. */
+  readonly attached: boolean;
+  settle(): void;
+}
+
+test('of ten thousand operations of known fate each orphan is found, by name, and nothing else', async () => {
+  const seed = Number(process.env.CURFEW_TEST_SEED ?? Date.now() % 2 ** 31);
+  console.log(`seed ${seed} (CURFEW_TEST_SEED)`);
+  let state = seed;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return Math.floor((state / 0x80000000) * below);
+  };
+  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const expected = new Set<string>();
+  const running: Fate[] = [];
+
+  function begin(ctx: CancelContext, name: string): Pick<Fate, 'settle' | 'attached'> {
+    let settle!: () => void;
+    const promise = new Promise<void>((resolve) => (settle = resolve));
+    const sort = random(5);
+    if (sort === 0) void track(ctx, promise, { name });
+    else if (sort === 1) void run(ctx, { name, kind: 'job' }, () => promise);
+    else if (sort === 2) scope(ctx, { name }, () => promise).catch(() => undefined);
+    else if (sort === 3) {
+      const span = tracer.startSpan(name, {}, ctx);
+      settle = () => span.end();
+    } else {
+      void run(withoutCancel(ctx), { name }, () => promise);
+      return { settle, attached: false };
+    }
+    return { settle, attached: true };
+  }
+
+  for (let made = 0; made < OPERATIONS;) {
+    const [ctx, cancel] = withTimeout(background(), DEADLINE);
+    const how = ENDS[random(ENDS.length)] as End;
+    const fates = Array.from({ length: 1 + random(10) }, (): Fate => {
+      const name = `operation ${made++}`;
+      const settles = [-1, 0, random(GRACE), GRACE, GRACE + random(5000), Infinity][random(6)] as number;
+      return { name, settles, ...begin(ctx, name) };
+    });
+    for (const { settle } of fates.filter(({ settles }) => settles < 0)) settle();
+    await settled();
+    const endedAt = clock.now() + (how.noticed === undefined ? 0 : DEADLINE);
+    how.act(ctx, cancel);
+    const rest = fates.filter(({ settles }) => settles >= 0).sort((a, b) => a.settles - b.settles);
+    for (const fate of rest) {
+      if (fate.settles === Infinity) {
+        running.push(fate);
+        if (how.orphans && fate.attached) expected.add(fate.name);
+        continue;
+      }
+      clock.advance(Math.max(0, endedAt + fate.settles - clock.now()));
+      if (how.orphans && fate.attached && clock.now() - endedAt >= GRACE) expected.add(fate.name);
+      fate.settle();
+      await settled();
+    }
+  }
+  clock.advance(GRACE);
+  const samples = await scrape(telemetry);
+  const still = running.filter(({ name }) => expected.has(name)).length;
+  expect(total(samples, 'curfew_orphan_active')).toBe(still);
+  expect(total(samples, 'curfew_orphan_operations_total')).toBe(expected.size);
+  for (const { settle } of running) settle();
+  await settled();
+  expect(total(await scrape(telemetry), 'curfew_orphan_active')).toBe(0);
+  expect(expected.size).toBeGreaterThan(OPERATIONS / 10);
+  expect(namesOfOrphans().sort()).toEqual([...expected].sort());
+});
+
+/** By the spans that were exported for them: each is named, or is the child of the work's own span. */
+function namesOfOrphans(): string[] {
+  const spans = exporter.getFinishedSpans();
+  const nameOf = new Map(spans.map((span) => [span.spanContext().spanId, span.name]));
+  return spans
+    .filter(({ name }) => name === 'curfew.orphan')
+    .map(({ attributes, parentSpanContext }) =>
+      String(attributes['curfew.operation.name'] ?? nameOf.get(parentSpanContext?.spanId ?? '')),
+    );
+}
