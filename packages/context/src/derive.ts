@@ -119,25 +119,31 @@ export function withSignal(
   return [node, cancelFunction(node)];
 }
 
-/** Makes a node under a parent, links it and tells that it started. */
-export function derive(parent: OtelContext, options: DeriveOptions | undefined): TreeNode {
+/** Makes a node under a parent, links it and tells that it started, at `now` where the clock has been read. */
+export function derive(parent: OtelContext, options: DeriveOptions | undefined, now = NaN): TreeNode {
   checkContext(parent, 'parent');
   if (options !== undefined) checkOptions(options, 'options');
   const carried = parent.getValue(NODE_KEY) as ContextNode | RootMark | undefined;
   const flags = options?.longLived === true ? Flag.LONG_LIVED : 0;
   if (carried !== undefined && carried.protocol === PROTOCOL) {
-    return deriveFrom(carried, parent, options?.name, flags);
+    return deriveFrom(carried, parent, options?.name, flags, now);
   }
   const node = new TreeNode(options?.name, flags, layersOf(parent), undefined);
   const { hooks } = runtime.board;
   const other = carried !== undefined && carried.protocol !== 0;
   if (!other && hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
-  if (hooks.contextStarted !== undefined) hooks.contextStarted(node);
+  if (hooks.contextStarted !== undefined) hooks.contextStarted(node, now);
   if (other) followProtocol(node, carried as ContextNode);
   return node;
 }
 
-function deriveFrom(up: ContextNode, parent: OtelContext, name: string | undefined, flags: number): TreeNode {
+function deriveFrom(
+  up: ContextNode,
+  parent: OtelContext,
+  name: string | undefined,
+  flags: number,
+  now: number,
+): TreeNode {
   if (up.due !== undefined && up.ending === undefined) expireIfDue(up);
   const layers = layersOf(parent);
   let node: TreeNode;
@@ -159,7 +165,7 @@ function deriveFrom(up: ContextNode, parent: OtelContext, name: string | undefin
     return node;
   }
   const { hooks } = runtime.board;
-  if (hooks.contextStarted !== undefined) hooks.contextStarted(node);
+  if (hooks.contextStarted !== undefined) hooks.contextStarted(node, now);
   return node;
 }
 
@@ -173,9 +179,10 @@ export function deriveUntil(
   // Read before anything is linked: a getter may throw.
   const cause = options?.cause;
   const ref = options?.ref === true;
-  const node = derive(parent, options);
+  // Before the node, so that who listens for it starting need not read it again.
+  const now = ms === Infinity ? NaN : runtime.clock.now();
+  const node = derive(parent, options, now);
   if (node.ending !== undefined || ms === Infinity) return node;
-  const now = runtime.clock.now();
   const own: Due = { at: now + ms, node: undefined, cause, wall, ref, order: 0 };
   node.own = own;
   // An equal deadline of the parent covers this one too: one timer, and the parent's cause, always.

@@ -81,6 +81,11 @@ function typeName(value: unknown): string {
   }
 }
 
+/** Whether the layers are OpenTelemetry's own context and nothing else, which is called `context.Background`. */
+export function isPlainRoot(layers: Layer): boolean {
+  return layers.key === FOREIGN && foreignName(layers) === undefined;
+}
+
 /** The class of a foreign context at the bottom, unless it is OpenTelemetry's own. */
 function foreignName(layers: Layer): string | undefined {
   let layer: Layer | undefined = layers;

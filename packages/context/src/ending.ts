@@ -48,12 +48,16 @@ export function ownEnding(node: ContextNode): Ending {
   return (node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
 }
 
-/** Ends the context whose deadline has passed by the clock, if any on the path has. */
-export function expireIfDue(node: ContextNode): void {
+/**
+ * Ends the context whose deadline has passed by the clock, if any on the path has. Returns the time, or NaN where it
+ * did not have to be read.
+ */
+export function expireIfDue(node: ContextNode): number {
   const due = node.due;
-  if (due === undefined || due.node === undefined) return;
+  if (due === undefined || due.node === undefined) return NaN;
   const now = runtime.clock.now();
   if (now >= due.at) expire(due.node, now, 'check');
+  return now;
 }
 
 /** Ends a node because the deadline that it set itself has passed. */
@@ -70,42 +74,49 @@ export function expire(node: ContextNode, now: number, detectedBy: 'timer' | 'ch
 /** Ends a node for a reason; the clock first, so that a deadline that has passed wins. */
 export function cancelNode(node: ContextNode, reason: Reason, origin: Origin, cause: unknown): void {
   if (node.ending !== undefined) return;
+  let now = NaN;
   if (node.due !== undefined) {
-    expireIfDue(node);
+    now = expireIfDue(node);
     if (node.ending !== undefined) return;
   }
   if (!runtime.enforce) {
     observe(node, reason, origin);
     return;
   }
-  const now = runtime.board.hooks.contextEnded === undefined ? NaN : runtime.clock.now();
+  if (Number.isNaN(now) && runtime.board.hooks.contextEnded !== undefined) now = runtime.clock.now();
   finish(node, new End(reason, origin, node, now, now, undefined, false, cause));
 }
 
 /** A release: the context ends as by a cancel, but counts as completed unless tracked work still runs under it. */
 export function releaseNode(node: ContextNode): void {
   if (node.ending !== undefined) return;
+  let now = NaN;
   if (node.due !== undefined) {
-    expireIfDue(node);
+    now = expireIfDue(node);
     if (node.ending !== undefined) return;
   }
   if (node.firstChild === undefined && node.operations === undefined) {
-    if (node.firstCallback === undefined && node.controller === undefined) releaseLeaf(node);
-    else finish(node, new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
+    if (node.firstCallback === undefined && node.controller === undefined) releaseLeaf(node, now);
+    else complete(node, now);
   } else if (hasOtherWork(node)) {
     cancelNode(node, 'canceled', 'caller', undefined);
   } else {
-    finish(node, new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
+    complete(node, now);
   }
 }
 
+/** A release that somebody has to be told of. */
+function complete(node: ContextNode, now: number): void {
+  finish(node, new End('completed', 'caller', node, now, now, undefined, false, undefined));
+}
+
 /** The most frequent end of all: nobody to tell. */
-function releaseLeaf(node: ContextNode): void {
+function releaseLeaf(node: ContextNode, now: number): void {
   node.ending = RELEASED;
   leave(node);
   letGo(node);
   const { hooks } = runtime.board;
-  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, RELEASED);
+  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, RELEASED, now);
 }
 
 /** Whether work is unsettled in the subtree other than the current operation and those it runs in. */
@@ -197,7 +208,11 @@ function finish(root: ContextNode, ending: End): void {
     node = next;
   }
   ending.fanout = reached - 1;
-  if (hooks.contextEnded !== undefined) for (const each of told) hooks.contextEnded(each, ending);
+  if (hooks.contextEnded !== undefined) {
+    // One reading for all of them, where there is none yet.
+    const now = Number.isNaN(ending.markedAt) ? runtime.clock.now() : ending.markedAt;
+    for (const each of told) hooks.contextEnded(each, ending, now);
+  }
   if (signals > 0) {
     const error = errorOf(root);
     for (const each of told) each.controller?.abort(error);
@@ -248,9 +263,9 @@ export function callLater(callback: Callback): void {
  * Ends a context as completed without telling anybody: a request whose response finished. Its signal never
  * aborts, its deadline is disarmed, and live children go on as roots without the deadline they inherited.
  */
-export function retireNode(node: ContextNode): void {
+export function retireNode(node: ContextNode, now = NaN): void {
   if (node.ending !== undefined) return;
-  node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, true, undefined);
+  node.ending = new End('completed', 'caller', node, now, now, undefined, true, undefined);
   leave(node);
   letGo(node);
   node.due = undefined;
@@ -273,7 +288,7 @@ export function retireNode(node: ContextNode): void {
     child = next;
   }
   const { hooks } = runtime.board;
-  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending);
+  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending, now);
 }
 
 /** Works out the earliest deadline anew for a subtree that lost the one it inherited. */

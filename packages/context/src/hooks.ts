@@ -55,13 +55,16 @@ export interface CleanupDone {
  * These types are an ABI between installed copies: members are added, never changed.
  */
 export interface HookEvents {
-  /** A cancellable context was derived. Never one that was born done from its parent. */
-  contextStarted(node: ContextNode): void;
+  /**
+   * A cancellable context was derived. Never one that was born done from its parent. `now` is the monotonic time
+   * where the core had to read the clock anyway: a reading costs more than everything else that is recorded.
+   */
+  contextStarted(node: ContextNode, now?: number): void;
   /**
    * A context ended: the originating node first (`ending.node === node`), then its descendants in pre-order;
-   * after the whole subtree is marked and before any listener runs.
+   * after the whole subtree is marked and before any listener runs. `now` as above; NaN where it was not read.
    */
-  contextEnded(node: ContextNode, ending: Ending): void;
+  contextEnded(node: ContextNode, ending: Ending, now?: number): void;
   /** The last listener of a cancellation returned. Not told for a completed release that had no listener. */
   cancellationDelivered(ending: Ending): void;
   operationBegun(operation: Operation): void;
@@ -107,7 +110,7 @@ export function createHookBoard(): HookBoard {
   return { hooks, listeners: [], errors: 0 };
 }
 
-type Told = (first: never, second: never) => void;
+type Told = (first: never, second: never, third?: never) => void;
 
 /** Makes a function that calls a listener and counts what it throws. */
 type Guard = (told: Told, board: HookBoard) => Told;
@@ -122,16 +125,16 @@ const guard: Guard = (told, board) => (first, second) => {
 
 // The same once more for each of the two hooks that every context passes: V8 keeps what it learns of a call by its
 // place in the source, and inlines one that has only ever called one function.
-const guardStarted: Guard = (told, board) => (node) => {
+const guardStarted: Guard = (told, board) => (node, now) => {
   try {
-    (told as (node: never) => void)(node);
+    told(node, now);
   } catch {
     board.errors++;
   }
 };
-const guardEnded: Guard = (told, board) => (node, ending) => {
+const guardEnded: Guard = (told, board) => (node, ending, now) => {
   try {
-    told(node, ending);
+    told(node, ending, now);
   } catch {
     board.errors++;
   }
@@ -149,7 +152,9 @@ function compose(board: HookBoard, name: keyof HookEvents): Told | undefined {
     const told = listener[name] as Told | undefined;
     if (told !== undefined) guarded.push((GUARDS[name] ?? guard)(told.bind(listener), board));
   }
-  if (guarded.length > 1) return (first, second) => guarded.forEach((told) => told(first, second));
+  if (guarded.length > 1) {
+    return (first, second, third) => guarded.forEach((told) => told(first, second, third));
+  }
   return guarded[0];
 }
 

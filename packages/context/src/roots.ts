@@ -1,8 +1,8 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkKey } from './arguments';
-import { describe } from './describe';
+import { describe, isPlainRoot } from './describe';
 import { NODE_KEY } from './keys';
-import { PROTOCOL, type ContextNode, type RootMark } from './protocol';
+import { PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
 import type { Context } from './types';
 import { layersOf, put, View, wrap } from './view';
 
@@ -151,13 +151,20 @@ const MAX_DESCRIPTION = 200;
 export function withoutCancel(parent: OtelContext): Context {
   checkContext(parent, 'parent');
   const layers = layersOf(parent);
-  const node = nodeOf(parent);
-  const carried = parent.getValue(NODE_KEY) as RootMark | undefined;
-  const name = describe(node, node ?? carried, layers);
-  const mark: RootMark = {
-    protocol: 0,
-    root: 'detached',
-    description: `${name.length > MAX_DESCRIPTION ? `…${name.slice(-MAX_DESCRIPTION)}` : name}.WithoutCancel`,
-  };
-  return new View(mark, undefined, undefined, layers);
+  const carried = parent.getValue(NODE_KEY) as ContextNode | RootMark | undefined;
+  return new View(detachedFrom(carried, layers), undefined, undefined, layers);
+}
+
+/** A root that has no name beyond its values: what every request starts from. */
+const DETACHED: RootMark = detached('context.Background');
+
+function detachedFrom(carried: ContextNode | RootMark | undefined, layers: Layer): RootMark {
+  if (carried === undefined && isPlainRoot(layers)) return DETACHED;
+  const node = carried !== undefined && carried.protocol === PROTOCOL ? (carried) : undefined;
+  const name = describe(node, carried, layers);
+  return detached(name.length > MAX_DESCRIPTION ? `…${name.slice(-MAX_DESCRIPTION)}` : name);
+}
+
+function detached(name: string): RootMark {
+  return { protocol: 0, root: 'detached', description: `${name}.WithoutCancel` };
 }

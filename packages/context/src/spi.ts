@@ -106,8 +106,7 @@ export function retire(ctx: OtelContext): void {
   checkContext(ctx, 'ctx');
   const node = nodeOf(ctx);
   if (node === undefined || node.ending !== undefined) return;
-  expireIfDue(node);
-  retireNode(node);
+  retireNode(node, expireIfDue(node));
 }
 
 /**

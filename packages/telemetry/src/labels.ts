@@ -23,8 +23,16 @@ const SPELLINGS = 4;
 /** Control characters and lone surrogates, which some exposition formats cannot carry. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}]/gu;
 
-function clean(value: string): string {
-  return value.slice(0, MAX_LENGTH).replace(UNPRINTABLE, '_');
+/** A text that every exposition format can carry, of bounded length. */
+export function clean(text: string): string {
+  return (text.length > MAX_LENGTH ? cut(text) : text).replace(UNPRINTABLE, '_');
+}
+
+/** The beginning of a text, up to a whole character, as a string of its own: a slice would keep all of it alive. */
+function cut(text: string): string {
+  const end =
+    text.codePointAt(MAX_LENGTH - 1) === text.charCodeAt(MAX_LENGTH - 1) ? MAX_LENGTH : MAX_LENGTH - 1;
+  return Array.from(text.slice(0, end)).join('');
 }
 
 /** What a value is recorded as, were there no cap. */
@@ -32,11 +40,16 @@ export function labelFor(value: string | undefined): string {
   return typeof value === 'string' && value !== '' ? clean(value) : UNNAMED;
 }
 
+/** Whether a spelling may be kept: what users gave may be of any type and size. */
+function isShort(value: unknown): boolean {
+  return value === undefined || (typeof value === 'string' && value.length <= MAX_LENGTH);
+}
+
 /** At most `cap` values, and `_OTHER` for the rest. */
 export function createLabels(cap: number): Labels {
   const values = [OTHER];
   const known = new Map<string, number>([[OTHER, 0]]);
-  const spellings = new Map<unknown, number>();
+  const spellings = new Map<string | undefined, number>();
   let overflows = 0;
 
   function lookUp(value: string | undefined): number {
@@ -50,7 +63,7 @@ export function createLabels(cap: number): Labels {
       index = values.push(name) - 1;
       known.set(name, index);
     }
-    if (spellings.size < cap * SPELLINGS) spellings.set(value, index);
+    if (isShort(value) && spellings.size < cap * SPELLINGS) spellings.set(value, index);
     return index;
   }
 

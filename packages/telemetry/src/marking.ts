@@ -1,5 +1,12 @@
 import type { ContextNode, Ending, Origin } from '@curfew/context/spi';
-import { SpanKind, SpanStatusCode, type Attributes, type Span } from '@opentelemetry/api';
+import {
+  createContextKey,
+  SpanKind,
+  SpanStatusCode,
+  type Attributes,
+  type Span,
+  type SpanStatus,
+} from '@opentelemetry/api';
 import { EVENTS } from './registry';
 
 /** A span of an SDK, seen through the API's types alone: both lines of the SDK have a `kind`. */
@@ -9,54 +16,88 @@ export interface MarkableSpan extends Span {
 
 /** What an ended context writes on each span that is open under it. */
 export function mark(span: MarkableSpan, node: ContextNode, ending: Ending, name: string, at: number): void {
+  if (ending.retired || !span.isRecording()) return;
   const { reason } = ending;
-  if (reason === undefined || !span.isRecording()) return;
-  const origin: Origin = ending.node === node ? ending.origin : 'parent';
-  span.setAttributes({ 'curfew.cancel.reason': reason, 'curfew.cancel.origin': origin });
+  const verdict = verdictOn(span, node, ending);
+  if (reason === undefined) {
+    filterAborts(span, verdict);
+    return;
+  }
+  describe(span, node, ending);
   span.addEvent(EVENTS[reason], { 'curfew.context.name': name }, at);
-  if (reason === 'canceled') keepUnset(span, withoutStatusCode(span, ending));
-  else if (span.kind === SpanKind.CLIENT || span.kind === SpanKind.SERVER) keepTimeout(span);
+  keep(verdict, span, node, ending);
 }
+
+/**
+ * What an ended context writes on a span that starts under it: a call that was refused, a request that arrived with
+ * its budget spent, or work that nobody stopped, which may well succeed. It did not live to see the end: no event.
+ */
+export function markLate(span: MarkableSpan, node: ContextNode, ending: Ending): void {
+  if (ending.retired || !span.isRecording()) return;
+  const verdict = verdictOn(span, node, ending);
+  describe(span, node, ending);
+  if (span.kind === SpanKind.SERVER) keep(verdict, span, node, ending);
+  else filterAborts(span, verdict);
+}
+
+function describe(span: Span, node: ContextNode, ending: Ending): void {
+  if (ending.reason === undefined) return;
+  const origin: Origin = ending.node === node ? ending.origin : 'parent';
+  span.setAttributes({ 'curfew.cancel.reason': ending.reason, 'curfew.cancel.origin': origin });
+}
+
+/** Whether the end of its context is an error of a span: an error of type `timeout`, none, or as the span says. */
+type Verdict = 'timeout' | 'none' | 'its own';
+
+/** An intentional cancel is no error, nor is what ended because its parent did; a deadline is one of what was called. */
+function verdictOn({ kind }: MarkableSpan, node: ContextNode, { node: origin, reason }: Ending): Verdict {
+  if (reason !== 'deadline_exceeded') return 'none';
+  if (kind === SpanKind.CLIENT || kind === SpanKind.SERVER) return 'timeout';
+  return origin === node ? 'its own' : 'none';
+}
+
+function keep(verdict: Verdict, span: MarkableSpan, node: ContextNode, ending: Ending): void {
+  if (verdict === 'timeout') keepTimeout(span, node, ending);
+  else if (verdict === 'none') keepUnset(span, node, ending);
+}
+
+const ERROR_TYPE = 'error.type';
 
 /** Written by instrumentations of both generations of the semantic conventions. */
 const STATUS_CODES = ['http.response.status_code', 'http.status_code'];
 
-/** A server whose response never started sent no status code, whatever the instrumentation makes up. */
-function withoutStatusCode(span: MarkableSpan, ending: Ending): readonly string[] {
-  if (span.kind !== SpanKind.SERVER) return ['error.type'];
-  const { responseStarted } = (ending.cause ?? {}) as { responseStarted?: unknown };
-  return responseStarted === false ? ['error.type', ...STATUS_CODES] : ['error.type'];
+/** Where `@curfew/http` keeps the response that a request's context is about. */
+const RESPONSE = createContextKey('@curfew/http.response.v1');
+
+/**
+ * Whether a server sent no head, so that whatever status code the instrumentation makes up never was. Asked when the
+ * code is written: a deadline is still answered after it has passed.
+ */
+function isHeadUnsent(node: ContextNode, ending: Ending): boolean {
+  const response = node.getValue(RESPONSE) as { readonly headersSent: boolean } | undefined;
+  if (response !== undefined) return !response.headersSent;
+  return (ending.cause as { responseStarted?: unknown } | null | undefined)?.responseStarted === false;
 }
 
-// An instrumentation writes its verdict when the span ends, and what is written cannot be taken back: a status
-// cannot return to UNSET, an attribute cannot be removed. So the writes themselves are filtered, on this one span,
-// from the moment its context has ended.
-
-type Write<K extends 'setStatus' | 'setAttribute' | 'setAttributes' | 'recordException'> = Span[K];
-
-/** An intentional cancel is no error: what says otherwise is not written. */
-function keepUnset(span: Span, dropped: readonly string[]): void {
-  const setStatus: Write<'setStatus'> = span.setStatus.bind(span);
-  span.setStatus = (status) => (status.code === SpanStatusCode.ERROR ? span : setStatus(status));
-  span.recordException = () => undefined;
-  filterAttributes(span, (key, value) => (dropped.includes(key) ? undefined : value));
-}
-
-/** A deadline is an error of type `timeout`, whatever number or class name the instrumentation knows it by. */
-function keepTimeout(span: Span): void {
-  span.setStatus({ code: SpanStatusCode.ERROR, message: 'context deadline exceeded' });
-  span.setAttribute('error.type', 'timeout');
-  span.setStatus = () => span;
-  filterAttributes(span, (key, value) => (key === 'error.type' ? 'timeout' : value));
-}
+// An instrumentation writes its verdict when the span ends, and what is written cannot be taken back: a status cannot
+// return to UNSET, an attribute cannot be removed. So the writes themselves are filtered, on this one span, from the
+// moment its context has ended.
 
 type Value = Attributes[string];
 
-/** Lets every attribute through that `keep` gives a value for. */
-function filterAttributes(span: Span, keep: (key: string, value: Value) => Value | undefined): void {
-  const setAttribute: Write<'setAttribute'> = span.setAttribute.bind(span);
+interface Filter {
+  /** What to write for an attribute; `undefined` for nothing. */
+  attribute(key: string, value: Value): Value | undefined;
+  status(status: SpanStatus): SpanStatus | undefined;
+  exception(error: unknown): boolean;
+}
+
+function filterWrites(span: Span, filter: Filter): void {
+  const setAttribute: Span['setAttribute'] = span.setAttribute.bind(span);
+  const setStatus: Span['setStatus'] = span.setStatus.bind(span);
+  const recordException: Span['recordException'] = span.recordException.bind(span);
   span.setAttribute = (key, value) => {
-    const kept = keep(key, value);
+    const kept = filter.attribute(key, value);
     return kept === undefined ? span : setAttribute(key, kept);
   };
   span.setAttributes = (attributes) => {
@@ -65,4 +106,84 @@ function filterAttributes(span: Span, keep: (key: string, value: Value) => Value
     }
     return span;
   };
+  span.setStatus = (status) => {
+    const kept = filter.status(status);
+    return kept === undefined ? span : setStatus(kept);
+  };
+  span.recordException = (error, time) => {
+    if (filter.exception(error)) recordException(error, time);
+  };
+}
+
+/**
+ * What says that this is an error is not written. A server's own failure, which it told its client before that went
+ * away, still is one.
+ */
+function keepUnset(span: MarkableSpan, node: ContextNode, ending: Ending): void {
+  const isServer = span.kind === SpanKind.SERVER;
+  let failed = false;
+  filterWrites(span, {
+    attribute(key, value) {
+      if (key === ERROR_TYPE) return failed ? value : undefined;
+      if (!isServer || !STATUS_CODES.includes(key)) return value;
+      if (isHeadUnsent(node, ending)) return undefined;
+      failed = Number(value) >= 500;
+      return value;
+    },
+    status: (status) => (status.code === SpanStatusCode.ERROR && !failed ? undefined : status),
+    exception: () => false,
+  });
+}
+
+const TIMEOUT: SpanStatus = { code: SpanStatusCode.ERROR, message: 'context deadline exceeded' };
+
+/** A deadline is an error of type `timeout`, whatever number or class name the instrumentation knows it by. */
+function keepTimeout(span: MarkableSpan, node: ContextNode, ending: Ending): void {
+  const isServer = span.kind === SpanKind.SERVER;
+  span.setStatus(TIMEOUT);
+  span.setAttribute(ERROR_TYPE, 'timeout');
+  filterWrites(span, {
+    attribute(key, value) {
+      if (key === ERROR_TYPE) return 'timeout';
+      return isServer && STATUS_CODES.includes(key) && isHeadUnsent(node, ending) ? undefined : value;
+    },
+    status: () => undefined,
+    exception: () => true,
+  });
+}
+
+/** What the errors of a cancellation are called: by name, by code, by DOMException's numbers, by message. */
+const ABORTS = new Set<unknown>([
+  'AbortError',
+  'ABORT_ERR',
+  20,
+  'TimeoutError',
+  'ERR_DEADLINE_EXCEEDED',
+  23,
+  'context canceled',
+  'context deadline exceeded',
+  'The operation was aborted',
+  'This operation was aborted',
+]);
+
+/**
+ * Of work that may have been aborted: an abort is judged, any other failure is its own. So it is with what a release
+ * ends, and with what is begun too late.
+ */
+function filterAborts(span: Span, verdict: Verdict): void {
+  if (verdict === 'its own') return;
+  const isTimeout = verdict === 'timeout';
+  let aborted = false;
+  const tells = (what: unknown) => (aborted ||= ABORTS.has(what));
+  filterWrites(span, {
+    attribute(key, value) {
+      if (key !== ERROR_TYPE || !tells(value)) return value;
+      return isTimeout ? 'timeout' : undefined;
+    },
+    status(status) {
+      if (status.code !== SpanStatusCode.ERROR || !tells(status.message)) return status;
+      return isTimeout ? TIMEOUT : undefined;
+    },
+    exception: (error) => isTimeout || !tells((error as { name?: unknown } | null | undefined)?.name),
+  });
 }

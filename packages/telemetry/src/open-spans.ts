@@ -1,57 +1,123 @@
 import type { Running } from './work';
 
-/** The open spans of each live context, oldest first, by the context's slot in the live list. */
+/**
+ * The open spans of each live context, oldest first, by the context's slot in the live list; and those that outlived
+ * theirs. A span that nobody ends must not stay in memory for our sake: the newest thousand of each live context are
+ * held, and the newest thousand of those left behind; the ones before them belong to whoever else holds them.
+ */
 export interface OpenSpans {
+  /** A slot of -1 is that of a context which has ended, or which was derived before telemetry was installed. */
   add(slot: number, running: Running): void;
   remove(running: Running): void;
   oldest(slot: number): Running | undefined;
-  /** The context ended: its spans are nobody's any more. */
+  /** The context ended: its spans are left behind. */
   release(slot: number): void;
+  /** Sets whom to tell of work whose span was garbage-collected: nobody can end it any more. */
+  onDropped(listener: (running: Running) => void): void;
 }
 
-interface Ends {
-  oldest: Running;
-  newest: Running;
+/** As many as one cancellation marks. */
+const MAX_HELD = 1000;
+
+/** Values of `Running.context` that are no slot. */
+const LEFT_BEHIND = -1;
+const NOWHERE = -2;
+
+/** Spans in the order of their start: those that are not held, then those that are. */
+interface Row {
+  oldest: Running | undefined;
+  newest: Running | undefined;
+  oldestHeld: Running | undefined;
+  held: number;
 }
 
-export function createOpenSpans(): OpenSpans {
-  const ends: (Ends | undefined)[] = [];
+const emptyRow = (): Row => ({ oldest: undefined, newest: undefined, oldestHeld: undefined, held: 0 });
+
+/** @param firstSlot Slots below it are those of an earlier telemetry: contexts of which nothing is known. */
+export function createOpenSpans(firstSlot = 0): OpenSpans {
+  const rows: (Row | undefined)[] = [];
+  const leftBehind = emptyRow();
+  const notHeld = new Set<Running>();
+  let tell: (running: Running) => void = () => undefined;
+  const collected = new FinalizationRegistry<Running>((running) => tell(running));
+
+  function append(row: Row, running: Running): void {
+    running.older = row.newest;
+    if (row.newest === undefined) row.oldest = running;
+    else row.newest.newer = running;
+    row.newest = running;
+    row.oldestHeld ??= running;
+    if (++row.held > MAX_HELD) letGo(row, row.oldestHeld);
+  }
+
+  function unlink(row: Row, running: Running): void {
+    const { older, newer } = running;
+    if (older === undefined) row.oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) row.newest = older;
+    else newer.older = older;
+    if (row.oldestHeld === running) row.oldestHeld = newer;
+    running.older = undefined;
+    running.newer = undefined;
+  }
+
+  /** From here on the span is there as long as somebody else holds it. */
+  function letGo(row: Row, running: Running): void {
+    const { span } = running;
+    row.held--;
+    row.oldestHeld = running.newer;
+    notHeld.add(running);
+    if (span !== undefined) {
+      const weak = new WeakRef(span);
+      Object.defineProperty(running, 'span', { get: () => weak.deref() });
+      collected.register(span, running, running);
+    }
+    if (row === leftBehind) {
+      unlink(row, running);
+      leave(running);
+    }
+  }
+
+  /** The node of an ended context leads to whatever its listeners closed over, which may be the span itself. */
+  function leave(running: Running): void {
+    running.context = NOWHERE;
+    running.node = undefined;
+  }
+
   return {
     add(slot, running) {
-      running.context = slot;
-      const list = ends[slot];
-      if (list === undefined) {
-        ends[slot] = { oldest: running, newest: running };
-        return;
-      }
-      running.older = list.newest;
-      list.newest.newer = running;
-      list.newest = running;
+      running.context = slot < firstSlot ? LEFT_BEHIND : slot;
+      append(slot < firstSlot ? leftBehind : (rows[slot] ??= emptyRow()), running);
     },
     remove(running) {
-      const { context: slot, older, newer } = running;
-      if (slot < 0) return;
-      const list = ends[slot] as Ends;
-      if (older === undefined && newer === undefined) ends[slot] = undefined;
-      else if (older === undefined) list.oldest = newer as Running;
-      else older.newer = newer;
-      if (newer !== undefined) newer.older = older;
-      else if (older !== undefined) list.newest = older;
-      running.context = -1;
-      running.older = undefined;
-      running.newer = undefined;
+      const { context: slot } = running;
+      const held = !(notHeld.size > 0 && notHeld.delete(running));
+      if (!held) collected.unregister(running);
+      if (slot === NOWHERE) return;
+      const row = slot === LEFT_BEHIND ? leftBehind : (rows[slot] as Row);
+      unlink(row, running);
+      if (held) row.held--;
+      if (row.oldest === undefined && slot !== LEFT_BEHIND) rows[slot] = undefined;
+      running.context = NOWHERE;
     },
-    oldest: (slot) => ends[slot]?.oldest,
+    oldest: (slot) => rows[slot]?.oldest,
     release(slot) {
-      let running = ends[slot]?.oldest;
-      ends[slot] = undefined;
+      let running = rows[slot]?.oldest;
+      rows[slot] = undefined;
       while (running !== undefined) {
         const next = running.newer;
-        running.context = -1;
-        running.older = undefined;
         running.newer = undefined;
+        running.older = undefined;
+        if (notHeld.has(running)) leave(running);
+        else {
+          running.context = LEFT_BEHIND;
+          append(leftBehind, running);
+        }
         running = next;
       }
+    },
+    onDropped(listener) {
+      tell = listener;
     },
   };
 }

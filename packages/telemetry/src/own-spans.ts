@@ -1,13 +1,23 @@
 import { clock, type ContextNode, type Ending } from '@curfew/context/spi';
-import { context, SpanKind, trace, type Context as OtelContext, type SpanContext } from '@opentelemetry/api';
+import {
+  context,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  SpanKind,
+  trace,
+  type Context as OtelContext,
+  type Link,
+  type SpanContext,
+} from '@opentelemetry/api';
 import { REASON_NAMES } from './cells';
+import { clean } from './labels';
 import type { MarkableSpan } from './marking';
 import { SPAN_ATTRIBUTES, SPANS } from './registry';
 import type { Running } from './work';
 
 /** The spans that Curfew itself makes. They are never operations of their own. */
 export interface OwnSpans {
-  /** `true` while one of them is being started, so that the processor passes it by. */
+  /** `true` while one of them is being started or ended, so that the processor passes it by. */
   readonly starting: boolean;
   /** One for each originating cancellation, at the moment its last listener returned. */
   cancelled(
@@ -21,35 +31,48 @@ export interface OwnSpans {
   orphaned(work: Running, kind: string, now: number): void;
 }
 
+/** A span that is over already. */
+interface OwnSpan {
+  readonly name: string;
+  readonly parent: OtelContext;
+  readonly links: Link[];
+  /** Milliseconds up to the present. */
+  readonly duration: number;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** Epoch ms of a monotonic instant, by way of the present. */
 export function wallTime(at: number, now: number): number {
-  return clock().wallNow() - (now - at);
+  return wallNow() - elapsed(at, now);
+}
+
+/** A time that is none would cost an exporter its whole batch. */
+function wallNow(): number {
+  const now = clock().wallNow();
+  return Number.isFinite(now) ? now : Date.now();
 }
 
 export function createOwnSpans(version: string): OwnSpans {
   let starting = false;
 
-  function emit(
-    name: string,
-    parent: OtelContext,
-    from: number,
-    now: number,
-    attributes: Record<string, string | number | boolean>,
-  ): void {
+  function emit({ name, parent, links, duration, attributes }: OwnSpan): void {
+    const outer = starting;
     starting = true;
     try {
-      const span = trace.getTracer('@curfew/telemetry', version).startSpan(
-        name,
-        {
-          kind: SpanKind.INTERNAL,
-          startTime: wallTime(from, now),
-          attributes: { [SPAN_ATTRIBUTES.own]: true, ...attributes },
-        },
-        parent,
-      );
-      span.end(wallTime(now, now));
+      // Read once: the wall clock may be set at any moment.
+      const end = wallNow();
+      const options = {
+        kind: SpanKind.INTERNAL,
+        startTime: end - duration,
+        links,
+        attributes: { [SPAN_ATTRIBUTES.own]: true, ...attributes },
+      };
+      // An exporter may be called from within `end`, and must not be cancelled with the context that is active here.
+      context.with(ROOT_CONTEXT, () => {
+        trace.getTracer('@curfew/telemetry', version).startSpan(name, options, parent).end(end);
+      });
     } finally {
-      starting = false;
+      starting = outer;
     }
   }
 
@@ -58,40 +81,64 @@ export function createOwnSpans(version: string): OwnSpans {
       return starting;
     },
     cancelled(ending, node, name, open, now) {
-      emit(SPANS.cancel, parentOf(node, open), ending.at, now, {
-        'curfew.cancel.reason': ending.reason ?? 'canceled',
-        'curfew.cancel.origin': ending.origin,
-        'curfew.context.name': name,
-        [SPAN_ATTRIBUTES.fanout]: ending.fanout,
-        [SPAN_ATTRIBUTES.propagation]: (now - ending.at) / 1000,
+      const duration = elapsed(ending.at, now);
+      emit({
+        name: SPANS.cancel,
+        parent: parentOf(node, open),
+        links: [],
+        duration,
+        attributes: {
+          'curfew.cancel.reason': ending.reason ?? 'canceled',
+          'curfew.cancel.origin': ending.origin,
+          'curfew.context.name': name,
+          [SPAN_ATTRIBUTES.fanout]: ending.fanout,
+          [SPAN_ATTRIBUTES.propagation]: duration / 1000,
+        },
       });
     },
-    orphaned(work, kind, now) {
-      const parent = work.node ?? context.active();
-      const { spanContext } = work;
-      emit(
-        SPANS.orphan,
-        spanContext ? trace.setSpanContext(parent, spanContext) : parent,
-        work.endedAt,
-        now,
-        {
-          'curfew.cancel.reason': REASON_NAMES[work.reason] ?? 'canceled',
+    orphaned({ node, spanContext, endedAt, reason, name }, kind, now) {
+      const derived = node ?? ROOT_CONTEXT;
+      const own = valid(spanContext);
+      emit({
+        name: SPANS.orphan,
+        parent: own === undefined ? derived : trace.setSpanContext(derived, own),
+        links: linksAcross(own, valid(trace.getSpanContext(derived))),
+        duration: elapsed(endedAt, now),
+        attributes: {
+          'curfew.cancel.reason': REASON_NAMES[reason] ?? 'canceled',
           'curfew.operation.kind': kind,
-          ...(work.name === undefined ? {} : { [SPAN_ATTRIBUTES.operationName]: work.name }),
+          ...(typeof name === 'string' ? { [SPAN_ATTRIBUTES.operationName]: clean(name) } : {}),
         },
-      );
+      });
     },
   };
 }
 
+/** Milliseconds between two instants of a clock that may have been swapped or set back in between. */
+function elapsed(from: number, to: number): number {
+  return to > from ? to - from : 0;
+}
+
+/** Where tracing is suppressed, the span that is active has no ids. */
+function valid(span: SpanContext | undefined): SpanContext | undefined {
+  return span !== undefined && isSpanContextValid(span) ? span : undefined;
+}
+
 /**
- * The parent of an own span: the span that was active where the context was derived. A request's context is
- * planted before its SERVER span starts and knows only the caller's, so there it is the first span opened under it.
+ * The parent of a cancellation's span: the span that was active where the context was derived. A request's context is
+ * planted before its SERVER span starts and knows only the caller's, so there it is the first span opened under it,
+ * unless that one began a trace of its own.
  */
 function parentOf(node: ContextNode, open: MarkableSpan | undefined): OtelContext {
-  const derivedUnder: SpanContext | undefined = trace.getSpanContext(node);
-  if (open !== undefined && (derivedUnder === undefined || derivedUnder.isRemote === true)) {
-    return trace.setSpanContext(node, open.spanContext());
-  }
-  return node;
+  const derivedUnder = trace.getSpanContext(node);
+  const first = open?.spanContext();
+  if (first === undefined) return node;
+  const knowsOnlyTheCaller = derivedUnder?.isRemote === true && derivedUnder.traceId === first.traceId;
+  return derivedUnder === undefined || knowsOnlyTheCaller ? trace.setSpanContext(node, first) : node;
+}
+
+/** Within a trace the parent says all; from another one, a link leads to where the context was derived. */
+function linksAcross(own: SpanContext | undefined, derivedUnder: SpanContext | undefined): Link[] {
+  if (own === undefined || derivedUnder === undefined || own.traceId === derivedUnder.traceId) return [];
+  return [{ context: derivedUnder }];
 }

@@ -23,9 +23,19 @@ export interface ProcessorParts {
   onError(error: unknown): void;
 }
 
+/** The kinds of operations that spans are, by their SpanKind. */
+const KINDS: readonly string[] = [
+  SpanKind.INTERNAL,
+  SpanKind.SERVER,
+  SpanKind.CLIENT,
+  SpanKind.PRODUCER,
+  SpanKind.CONSUMER,
+].map((kind) => SpanKind[kind].toLowerCase());
+
 /**
  * Sees every span whose parent context carries a node as an operation, whatever instrumentation made it: a
- * service that is already instrumented is observed without a change.
+ * service that is already instrumented is observed without a change. A span that is not sampled counts as long as it
+ * records; of one that does not record the SDK tells no processor, nor of any while tracing is suppressed.
  */
 export function createProcessor({ store, work, spans, own, onError }: ProcessorParts): CurfewSpanProcessor {
   const running = new WeakMap<object, Running>();
@@ -37,16 +47,29 @@ export function createProcessor({ store, work, spans, own, onError }: ProcessorP
       tellBrokenChain(span, parentContext);
       return;
     }
-    const kind = SpanKind[span.kind ?? SpanKind.INTERNAL]?.toLowerCase();
-    const found = work.begin(store.kinds.index(kind), {
+    // One that was registered twice is told twice.
+    if (running.has(span)) return;
+    const kind = KINDS[span.kind ?? SpanKind.INTERNAL] ?? KINDS[SpanKind.INTERNAL];
+    const begun = work.begin(store.kinds.index(kind), {
       name: undefined,
       span,
       spanContext: span.spanContext(),
     });
-    running.set(span, found);
-    if (node.ending !== undefined) work.contextEnded(found, { node, ending: node.ending, at: clock().now() });
-    else if (node.slot >= 0) spans.add(node.slot, found);
+    running.set(span, begun);
+    if (node.ending !== undefined) work.contextEnded(begun, { node, ending: node.ending, at: clock().now() });
+    spans.add(node.slot, begun);
   }
+
+  function settle(ended: Running): void {
+    try {
+      spans.remove(ended);
+      work.settle(ended);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  spans.onDropped(settle);
 
   return {
     onStart(span, parentContext) {
@@ -58,15 +81,10 @@ export function createProcessor({ store, work, spans, own, onError }: ProcessorP
       }
     },
     onEnd(span) {
-      const found = running.get(span);
-      if (found === undefined) return;
+      const ended = running.get(span);
+      if (ended === undefined) return;
       running.delete(span);
-      try {
-        spans.remove(found);
-        work.settle(found);
-      } catch (error) {
-        onError(error);
-      }
+      settle(ended);
     },
     forceFlush: () => Promise.resolve(),
     shutdown() {

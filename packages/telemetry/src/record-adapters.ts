@@ -14,7 +14,7 @@ import {
 } from './cells';
 import type { Exemplars } from './exemplars';
 import type { Known } from './known';
-import { add, type Histogram, type Store } from './store';
+import { add, recordable, type Histogram, type Store } from './store';
 
 export interface AdapterParts {
   readonly store: Store;
@@ -48,7 +48,7 @@ export function recordAdapters({
     const now = clock().now();
     if (!exemplars.wants(histogram, bucket, now)) return;
     const span = ctx === undefined ? undefined : trace.getSpanContext(ctx);
-    exemplars.take(histogram, bucket, { value: seconds, now, span });
+    exemplars.take(histogram, bucket, { value: recordable(seconds), now, span });
   }
 
   return {

@@ -21,7 +21,7 @@ import type { OpenSpans } from './open-spans';
 import type { Origins } from './origins';
 import { wallTime, type OwnSpans } from './own-spans';
 import type { Operations } from './record-operations';
-import { add, type Store } from './store';
+import { add, recordable, type Store } from './store';
 import type { Work } from './work';
 
 /** Marking spans costs microseconds each: a cancellation of more open spans than this leaves the rest unmarked. */
@@ -78,7 +78,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     const name = slot < 0 ? nameOf(node) : nameOfLive(live, slot);
     add(numbers.ended, name * OUTCOMES + outcome, 1);
     if (slot < 0) return name;
-    const seconds = (now - (live.startedAt[slot] as number)) / 1000;
+    const seconds = recordable((now - (live.startedAt[slot] as number)) / 1000);
     const bucket = histograms.duration.record(durationByName ? name * OUTCOMES + outcome : outcome, seconds);
     if (exemplars.kept && exemplars.wants(histograms.duration, bucket, now)) {
       const span = spanOf(node, spans.oldest(slot)?.spanContext);
@@ -108,7 +108,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       exemplars.take(histograms.fanout, fanout, { value: ending.fanout, now, span });
     }
     if (ending.detectedBy === undefined) return;
-    const lateness = (now - ending.at) / 1000;
+    const lateness = recordable((now - ending.at) / 1000);
     const bucket = histograms.lateness.record(DETECTED_BY[ending.detectedBy], lateness);
     if (exemplars.kept) exemplars.take(histograms.lateness, bucket, { value: lateness, now, span });
   }
@@ -132,17 +132,17 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   }
 
   return {
-    contextStarted(node) {
-      const slot = addLive(live, clock().now(), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
+    contextStarted(node, now) {
+      const slot = addLive(live, reading(now), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
       node.slot = slot;
       if (origins !== undefined) origins.capture(slot);
       if (lost !== undefined) lost.watch(node, slot);
     },
 
-    contextEnded(node, ending) {
+    contextEnded(node, ending, now) {
       const { outcome } = ending;
       if (outcome === 'completed') {
-        recordEnd(node, OUTCOME.completed, clock().now());
+        recordEnd(node, OUTCOME.completed, reading(now));
       } else {
         const name = recordEnd(node, OUTCOME[outcome], ending.markedAt);
         if (ending.node === node) {
@@ -162,7 +162,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       const now = clock().now();
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
-      const seconds = (now - ending.at) / 1000;
+      const seconds = recordable((now - ending.at) / 1000);
       const bucket = histograms.propagation.record(
         REASON[reason] * BOUNDARIES + BOUNDARY.in_process,
         seconds,
@@ -174,6 +174,11 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       own.cancelled(ending, node, names.value(delivery?.name ?? nameOf(node)), delivery?.open, now);
     },
   };
+}
+
+/** The time, unless the core has read it already. */
+function reading(now: number | undefined): number {
+  return now === undefined || Number.isNaN(now) ? clock().now() : now;
 }
 
 /**

@@ -147,8 +147,7 @@ function createHistogram(instrument: Instrument, dimensions: readonly Dimension[
     sums,
     counts,
     record(cell, value) {
-      // A clock that was swapped or set back must not make a sum fall, nor a NaN swallow it.
-      const clean = value > 0 ? value : 0;
+      const clean = recordable(value);
       let bucket = 0;
       while (bucket < boundaries.length && clean > (boundaries[bucket] as number)) bucket++;
       const index = cell * width + bucket;
@@ -159,6 +158,11 @@ function createHistogram(instrument: Instrument, dimensions: readonly Dimension[
     },
     attributes: (cell) => decode(dimensions, cell),
   };
+}
+
+/** A clock that was swapped or set back must not make a sum fall, nor a NaN swallow it. */
+export function recordable(value: number): number {
+  return value > 0 ? value : 0;
 }
 
 /** Adds to a cell of a counter or gauge. */
