@@ -1,9 +1,10 @@
-// What needs more than Node: real servers, a browser, a Collector. Each test says so and skips where one is absent.
+// What needs more than Node: real servers, a browser, a Collector, another line of OpenTelemetry. Each test says so and
+// skips where one is absent.
 /** @type {import('jest').Config} */
 module.exports = {
   ...require('./jest.config.cjs'),
-  roots: ['<rootDir>/test/stack'],
-  testMatch: ['**/test/stack/**/*.test.ts'],
+  roots: ['<rootDir>/test/stack', '<rootDir>/test/compatibility'],
+  testMatch: ['**/test/stack/**/*.test.ts', '**/test/compatibility/otel-3.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 120_000,
 };

@@ -19,23 +19,37 @@ export class FetchCall {
   private readonly stopSignal: (() => void) | undefined;
   /** undici's requests under way. */
   private requests = 0;
+  private sent = false;
+  /** Why it is to be aborted once it has been sent. */
+  private early: { readonly reason: unknown } | undefined;
   private settled = false;
 
   constructor(
     readonly ctx: Context,
     signal: AbortSignal | undefined,
   ) {
-    this.stopContext = onEnd(ctx, () => this.abort(ctx.err()));
-    if (signal !== undefined) this.stopSignal = listen(signal, () => this.abort(signal.reason));
+    this.stopContext = onEnd(ctx, () => this.abort(signal?.aborted === true ? signal.reason : ctx.err()));
+    // Once everybody has heard of it: the context may follow this signal by way of another, and has to have ended
+    // before the call does, which is when its span is written.
+    if (signal !== undefined)
+      this.stopSignal = listen(signal, () => queueMicrotask(() => this.abort(signal.reason)));
   }
 
   get signal(): AbortSignal {
     return this.controller.signal;
   }
 
+  /** undici fails an assertion, and the process with it, if it is aborted while `fetch` itself runs. */
   private abort(reason: unknown): void {
     this.release();
-    this.controller.abort(reason);
+    if (this.sent) this.controller.abort(reason);
+    else this.early ??= { reason };
+  }
+
+  /** `fetch` has returned. Meanwhile somebody may have noticed that the deadline has passed. */
+  departed(): void {
+    this.sent = true;
+    if (this.early !== undefined) this.controller.abort(this.early.reason);
   }
 
   /** Lets go of the context and of the caller's signal. */
@@ -64,9 +78,18 @@ export class FetchCall {
 const MANY = 1_500;
 
 function listen(signal: AbortSignal, listener: () => void): () => void {
-  if (getMaxListeners(signal) === defaultMaxListeners) setMaxListeners(MANY, signal);
+  if (isLimitedByDefault(signal)) setMaxListeners(MANY, signal);
   const listening = addAbortListener(signal, listener);
   return () => listening[Symbol.dispose]();
+}
+
+function isLimitedByDefault(signal: AbortSignal): boolean {
+  try {
+    return getMaxListeners(signal) === defaultMaxListeners;
+  } catch {
+    // Node 20 takes a signal without a limit, such as one that a context follows, for no signal at all.
+    return false;
+  }
 }
 
 const CALL = Symbol('curfew.call');

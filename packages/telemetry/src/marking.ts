@@ -70,13 +70,28 @@ const STATUS_CODES = ['http.response.status_code', 'http.status_code'];
 const RESPONSE = createContextKey('@curfew/http.response.v1');
 
 /**
- * Whether a server sent no head, so that whatever status code the instrumentation makes up never was. Asked when the
- * code is written: a deadline is still answered after it has passed.
+ * Tells whether a server has sent no head so far, in which case whatever status code the instrumentation makes up never
+ * was. It is asked when a code is written: a deadline is answered after it has passed.
  */
-function isHeadUnsent(node: ContextNode, ending: Ending): boolean {
+function headWatch(span: MarkableSpan, node: ContextNode, ending: Ending): () => boolean {
+  if (span.kind !== SpanKind.SERVER) return () => false;
   const response = node.getValue(RESPONSE) as { readonly headersSent: boolean } | undefined;
-  if (response !== undefined) return !response.headersSent;
-  return (ending.cause as { responseStarted?: unknown } | null | undefined)?.responseStarted === false;
+  if (response !== undefined) {
+    // Weakly, for the span is kept until its export.
+    const watched = new WeakRef(response);
+    return () => watched.deref()?.headersSent === false;
+  }
+  const unsent = saysUnsent(ending.cause);
+  return () => unsent;
+}
+
+/** As `DisconnectCause` of `@curfew/context/spi`; but a cause may be anything, and throw when it is looked at. */
+function saysUnsent(cause: unknown): boolean {
+  try {
+    return (cause as { responseStarted?: unknown } | null | undefined)?.responseStarted === false;
+  } catch {
+    return false;
+  }
 }
 
 // An instrumentation writes its verdict when the span ends, and what is written cannot be taken back: a status cannot
@@ -120,14 +135,15 @@ function filterWrites(span: Span, filter: Filter): void {
  * away, still is one.
  */
 function keepUnset(span: MarkableSpan, node: ContextNode, ending: Ending): void {
+  const isUnsent = headWatch(span, node, ending);
   const isServer = span.kind === SpanKind.SERVER;
   let failed = false;
   filterWrites(span, {
     attribute(key, value) {
       if (key === ERROR_TYPE) return failed ? value : undefined;
-      if (!isServer || !STATUS_CODES.includes(key)) return value;
-      if (isHeadUnsent(node, ending)) return undefined;
-      failed = Number(value) >= 500;
+      if (!STATUS_CODES.includes(key)) return value;
+      if (isUnsent()) return undefined;
+      failed = isServer && Number(value) >= 500;
       return value;
     },
     status: (status) => (status.code === SpanStatusCode.ERROR && !failed ? undefined : status),
@@ -139,13 +155,13 @@ const TIMEOUT: SpanStatus = { code: SpanStatusCode.ERROR, message: 'context dead
 
 /** A deadline is an error of type `timeout`, whatever number or class name the instrumentation knows it by. */
 function keepTimeout(span: MarkableSpan, node: ContextNode, ending: Ending): void {
-  const isServer = span.kind === SpanKind.SERVER;
+  const isUnsent = headWatch(span, node, ending);
   span.setStatus(TIMEOUT);
   span.setAttribute(ERROR_TYPE, 'timeout');
   filterWrites(span, {
     attribute(key, value) {
       if (key === ERROR_TYPE) return 'timeout';
-      return isServer && STATUS_CODES.includes(key) && isHeadUnsent(node, ending) ? undefined : value;
+      return STATUS_CODES.includes(key) && isUnsent() ? undefined : value;
     },
     status: () => undefined,
     exception: () => true,

@@ -1,6 +1,6 @@
 import { clock, hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
-import type { MarkableSpan } from './marking';
+import { markLate, type MarkableSpan } from './marking';
 import type { OpenSpans } from './open-spans';
 import type { OwnSpans } from './own-spans';
 import type { Store } from './store';
@@ -56,6 +56,7 @@ export function createProcessor({ store, work, spans, own, onError }: ProcessorP
       spanContext: span.spanContext(),
     });
     running.set(span, begun);
+    if (node.ending !== undefined) markLate(span, node, node.ending);
     if (node.ending !== undefined) work.contextEnded(begun, { node, ending: node.ending, at: clock().now() });
     spans.add(node.slot, begun);
   }

@@ -131,6 +131,14 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     }
   }
 
+  /** A release aborts what is still on its way under it, and that is no error of its spans. */
+  function excuseAborts(node: ContextNode, ending: Ending): void {
+    if (node.slot < 0) return;
+    for (let open = spans.oldest(node.slot); open !== undefined; open = open.newer) {
+      if (open.span !== undefined) mark(open.span, node, ending, '', 0);
+    }
+  }
+
   return {
     contextStarted(node, now) {
       const slot = addLive(live, reading(now), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
@@ -143,6 +151,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       const { outcome } = ending;
       if (outcome === 'completed') {
         recordEnd(node, OUTCOME.completed, reading(now));
+        if (ending.node !== undefined && !ending.retired) excuseAborts(node, ending);
       } else {
         const name = recordEnd(node, OUTCOME[outcome], ending.markedAt);
         if (ending.node === node) {

@@ -1,4 +1,5 @@
 import { clock } from '@curfew/context/spi';
+import * as api from '@opentelemetry/api';
 import { context, diag, ROOT_CONTEXT, trace, type SpanContext } from '@opentelemetry/api';
 import { EVENTS, WARNING_ATTRIBUTES } from './registry';
 
@@ -36,7 +37,7 @@ const EVERY = 10_000;
 /** `SeverityNumber.WARN`. */
 const WARN = 13;
 
-/** Where `@opentelemetry/api-logs`, and the API from 1.10 on, keep the provider that was registered. */
+/** Where `@opentelemetry/api-logs` keeps the provider that was registered. */
 const GLOBAL_LOGS = Symbol.for('io.opentelemetry.js.api.logs');
 
 interface State {
@@ -62,19 +63,21 @@ export function createWarnings({ loggerProvider, version }: WarningsOptions): Wa
       // A logger may write over the network, which the cancelled context that is active here must not cut off.
       context.with(ROOT_CONTEXT, () => {
         diag.warn(`curfew: ${warning.message}${more}${where}`);
-        emit(loggerProvider ?? globalProvider(), version, warning);
+        emit(loggerProvider, version, warning);
       });
     },
   };
 }
 
+/** From 1.10 on the API has the logs in itself; before, they are a package beside it. */
 function globalProvider(): LoggerProviderLike | undefined {
   const get = (globalThis as { [GLOBAL_LOGS]?: (version: number) => LoggerProviderLike })[GLOBAL_LOGS];
-  return typeof get === 'function' ? get(1) : undefined;
+  if (typeof get === 'function') return get(1);
+  const { logs } = api as { logs?: { getLoggerProvider(): LoggerProviderLike } };
+  return logs?.getLoggerProvider();
 }
 
-function emit(provider: LoggerProviderLike | undefined, version: string, warning: Warning): void {
-  if (provider === undefined) return;
+function emit(given: LoggerProviderLike | undefined, version: string, warning: Warning): void {
   const { sort, message, attributes, stack, span } = warning;
   const record = {
     eventName: EVENTS[sort],
@@ -85,7 +88,7 @@ function emit(provider: LoggerProviderLike | undefined, version: string, warning
     context: span === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, span),
   };
   try {
-    provider.getLogger('@curfew/telemetry', version).emit(record as never);
+    (given ?? globalProvider())?.getLogger('@curfew/telemetry', version).emit(record as never);
   } catch (error) {
     diag.debug('curfew: the logger failed', error);
   }

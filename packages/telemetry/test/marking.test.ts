@@ -1,0 +1,230 @@
+import { background, withCancel, withTimeout, type Cancel, type CancelContext } from '@curfew/context';
+import { end, nodeOf, retire, type ContextNode, type Ending } from '@curfew/context/spi';
+import {
+  createContextKey,
+  diag,
+  SpanKind,
+  SpanStatusCode,
+  type Context,
+  type Span,
+} from '@opentelemetry/api';
+import {
+  InMemorySpanExporter,
+  NodeTracerProvider,
+  SimpleSpanProcessor,
+  type ReadableSpan,
+} from '@opentelemetry/sdk-trace-node';
+import { mark, markLate } from '../dist/marking';
+
+const { SERVER, CLIENT, INTERNAL } = SpanKind;
+
+const exporter = new InMemorySpanExporter();
+const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
+const tracer = provider.getTracer('test');
+beforeEach(() => exporter.reset());
+afterAll(() => provider.shutdown());
+
+const RESPONSE = createContextKey('@curfew/http.response.v1');
+
+function start(kind: SpanKind): Span {
+  return tracer.startSpan('test', { kind });
+}
+
+function ended(ctx: Context): { readonly node: ContextNode; readonly ending: Ending } {
+  const node = nodeOf(ctx) as ContextNode;
+  return { node, ending: node.ending as Ending };
+}
+
+/** What is exported of a span once these have been written on it. */
+function exported(span: Span, ...writes: readonly ((span: Span) => void)[]): ReadableSpan {
+  for (const write of writes) write(span);
+  span.end();
+  return exporter.getFinishedSpans().at(-1) as ReadableSpan;
+}
+
+const ofType = (type: string | number) => (span: Span) => void span.setAttribute('error.type', type);
+const failed = (message?: string) => (span: Span) =>
+  void span.setStatus({ code: SpanStatusCode.ERROR, ...(message === undefined ? {} : { message }) });
+const threw = (error: Error) => (span: Span) => span.recordException(error);
+const answered = (status: number) => (span: Span) =>
+  void span.setAttributes({ 'http.response.status_code': status, 'http.status_code': status });
+
+function canceled(parent: Context = background()): CancelContext {
+  const [ctx, cancel] = withCancel(parent);
+  cancel('why');
+  return ctx;
+}
+
+function released(): CancelContext {
+  const [ctx, cancel]: [CancelContext, Cancel] = withCancel(background());
+  // Somebody listens: without that there is nothing that a release could abort.
+  expect(ctx.signal.aborted).toBe(false);
+  cancel();
+  return ctx;
+}
+
+function open(span: Span, ctx: Context): Span {
+  const { node, ending } = ended(ctx);
+  mark(span, node, ending, 'name', Date.now());
+  return span;
+}
+
+function late(span: Span, ctx: Context): Span {
+  const { node, ending } = ended(ctx);
+  markLate(span, node, ending);
+  return span;
+}
+
+test('an abort by a release is no error in any of its spellings; another failure of that call is one', () => {
+  for (const type of ['AbortError', 'ABORT_ERR', 'TimeoutError', 20, 23]) {
+    const span = exported(
+      open(start(CLIENT), released()),
+      ofType(type),
+      failed('aborted'),
+      threw(new Error('x')),
+    );
+    expect([span.status.code, span.attributes, span.events]).toEqual([SpanStatusCode.UNSET, {}, []]);
+  }
+  const byMessage = exported(open(start(CLIENT), released()), failed('context canceled'));
+  expect(byMessage.status.code).toBe(SpanStatusCode.UNSET);
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+  const other = exported(
+    open(start(CLIENT), released()),
+    ofType('ECONNRESET'),
+    threw(reset),
+    failed(reset.message),
+  );
+  expect([other.status.code, other.attributes['error.type'], other.events.length]).toEqual([
+    SpanStatusCode.ERROR,
+    'ECONNRESET',
+    1,
+  ]);
+});
+
+test('work that goes on after its request has retired says what it likes', () => {
+  const [ctx] = withCancel(background());
+  const span = start(CLIENT);
+  retire(ctx);
+  const { status, attributes, events } = exported(open(span, ctx), ofType('AbortError'), failed());
+  expect([status.code, attributes, events]).toEqual([
+    SpanStatusCode.ERROR,
+    { 'error.type': 'AbortError' },
+    [],
+  ]);
+});
+
+test('a call that is refused is no error after a cancel and a timeout after a deadline, without an event', () => {
+  const refused = [ofType('AbortError'), failed('The operation was aborted')];
+  const afterCancel = exported(late(start(CLIENT), canceled()), ...refused);
+  expect([afterCancel.status.code, afterCancel.attributes, afterCancel.events]).toEqual([
+    SpanStatusCode.UNSET,
+    { 'curfew.cancel.reason': 'canceled', 'curfew.cancel.origin': 'caller' },
+    [],
+  ]);
+  const afterDeadline = exported(late(start(CLIENT), withTimeout(background(), 0)[0]), ...refused);
+  expect([afterDeadline.status, afterDeadline.attributes['error.type'], afterDeadline.events]).toEqual([
+    { code: SpanStatusCode.ERROR, message: 'context deadline exceeded' },
+    'timeout',
+    [],
+  ]);
+});
+
+test('work that starts after the end and succeeds is no error, and fails for its own reasons', () => {
+  const [ctx] = withTimeout(background(), 0);
+  expect(exported(late(start(CLIENT), ctx)).status.code).toBe(SpanStatusCode.UNSET);
+  const failure = exported(late(start(CLIENT), ctx), ofType('57P01'), failed('terminated'));
+  expect([failure.status.message, failure.attributes['error.type']]).toEqual(['terminated', '57P01']);
+});
+
+test('a request whose budget was spent on arrival is a timeout, though its span started after the end', () => {
+  const span = exported(late(start(SERVER), withTimeout(background(), 0)[0]), answered(504), failed());
+  expect([
+    span.status.message,
+    span.attributes['error.type'],
+    span.attributes['http.response.status_code'],
+  ]).toEqual(['context deadline exceeded', 'timeout', 504]);
+});
+
+test("what ended because its parent's deadline passed is no error, unless it is a call; of its own, an INTERNAL span says", () => {
+  const [parent] = withTimeout(background(), 0);
+  const [child] = withCancel(parent);
+  const status = (kind: SpanKind, ctx: Context) =>
+    exported(open(start(kind), ctx), failed('by the application')).status;
+  expect(status(INTERNAL, child).code).toBe(SpanStatusCode.UNSET);
+  expect(status(CLIENT, child).message).toBe('context deadline exceeded');
+  expect(status(INTERNAL, parent).message).toBe('by the application');
+});
+
+test('a 500 that was sent before the client went away stays an error, in the order of either line', () => {
+  const [ctx] = withCancel(background().setValue(RESPONSE, { headersSent: true }));
+  end(ctx, { origin: 'client_disconnect' });
+  const older = exported(open(start(SERVER), ctx), answered(500), failed());
+  expect([older.status.code, older.attributes['error.type']]).toEqual([SpanStatusCode.ERROR, undefined]);
+  const newer = exported(open(start(SERVER), ctx), answered(500), failed(), ofType('500'));
+  expect([newer.status.code, newer.attributes['error.type']]).toEqual([SpanStatusCode.ERROR, '500']);
+  const fine = exported(open(start(SERVER), ctx), answered(404), failed(), ofType('AbortError'));
+  expect([fine.status.code, fine.attributes['error.type']]).toEqual([SpanStatusCode.UNSET, undefined]);
+});
+
+test('a status code stands only where a head was sent, by the time that the code is written', () => {
+  const response = { headersSent: false };
+  const [ctx] = withTimeout(background().setValue(RESPONSE, response), 0);
+  const unsent = exported(open(start(SERVER), ctx), answered(200));
+  expect(Object.keys(unsent.attributes).filter((key) => key.startsWith('http.'))).toEqual([]);
+  const span = open(start(SERVER), ctx);
+  // The deadline is answered after it has passed.
+  response.headersSent = true;
+  expect(exported(span, answered(504)).attributes).toMatchObject({
+    'http.response.status_code': 504,
+    'http.status_code': 504,
+  });
+});
+
+test('a deadline that ended a request without a head keeps no made-up status code, where only the cause says so', () => {
+  const [ctx] = withCancel(background());
+  end(ctx, {
+    origin: 'remote_deadline',
+    cause: Object.assign(new Error('gone'), { responseStarted: false }),
+  });
+  expect(exported(open(start(SERVER), ctx), answered(200)).attributes).toEqual({
+    'curfew.cancel.reason': 'deadline_exceeded',
+    'curfew.cancel.origin': 'remote_deadline',
+    'error.type': 'timeout',
+  });
+});
+
+test('a cause that throws when it is looked at, or is no object, changes nothing', () => {
+  const hostile = new Proxy(new Error('x'), {
+    get() {
+      throw new Error('looked at');
+    },
+  });
+  for (const cause of [hostile, 'text', 0]) {
+    const [ctx, cancel] = withCancel(background());
+    cancel(cause);
+    const span = exported(open(start(SERVER), ctx), answered(200), failed(), threw(new Error('x')));
+    expect([span.status.code, span.attributes['http.response.status_code'], span.events.length]).toEqual([
+      SpanStatusCode.UNSET,
+      200,
+      1,
+    ]);
+  }
+});
+
+test('what was written before the end stays, and an ended span is not written to', () => {
+  const span = start(CLIENT);
+  failed('a real failure')(span);
+  ofType('500')(span);
+  const kept = exported(open(span, canceled()));
+  expect([kept.status.message, kept.attributes['error.type']]).toEqual(['a real failure', '500']);
+  const over = start(CLIENT);
+  over.end();
+  const warnings: string[] = [];
+  const nothing = () => undefined;
+  const warn = (text: string) => void warnings.push(text);
+  diag.setLogger({ error: warn, warn, info: nothing, debug: nothing, verbose: nothing });
+  open(over, canceled());
+  late(over, canceled());
+  diag.disable();
+  expect([warnings, exporter.getFinishedSpans().at(-1)?.attributes]).toEqual([[], {}]);
+});
