@@ -30,6 +30,8 @@ export interface StartOptions {
   readonly lost?: boolean;
   /** From 0 to 1: `CURFEW_CAPTURE_STACKS`. */
   readonly captureStacks?: number;
+  /** `CURFEW_EVENTS`. */
+  readonly events?: 'span' | 'log';
   /** The longest budget that a caller may bring, in milliseconds, `Infinity` for any: `CURFEW_MAX_TIMEOUT`. */
   readonly maxTimeout?: number;
   /** The server's own limit for every inbound HTTP request, in milliseconds: `CURFEW_REQUEST_TIMEOUT`. */
@@ -71,6 +73,7 @@ export function configure(settings: Settings, options: StartOptions): Configurat
       'cleanups',
       'lost',
       'captureStacks',
+      'events',
       'maxTimeout',
       'requestTimeout',
       'outboundHosts',
@@ -123,6 +126,8 @@ function checked(options: unknown): StartOptions {
   }
   for (const name of ['enforce', 'durationByName', 'cleanups', 'lost']) aBoolean(options, name);
   aNumber(options, 'captureStacks', 0, 1);
+  if (!['span', 'log', undefined].includes(options['events'] as string))
+    throw new TypeError(`events must be 'span' or 'log', got ${String(options['events'])}`);
   for (const name of ['orphanGrace', 'orphanReportAfter', 'lingerAfter', 'maxTimeout'])
     aNumber(options, name, 0, Infinity);
   for (const name of ['maxNames', 'maxKinds']) aNumber(options, name, 1, 10_000, 'whole');

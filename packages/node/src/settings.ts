@@ -228,6 +228,12 @@ export const SETTINGS = {
     0,
     'The share of contexts whose stack is kept, so that warnings tell where they were made.',
   ),
+  events: setting(
+    'CURFEW_EVENTS',
+    oneOf(['span', 'log']),
+    'span',
+    'How the end of a context is told of open spans: as their events or as log records in their trace.',
+  ),
   maxTimeout: setting(
     'CURFEW_MAX_TIMEOUT',
     milliseconds,

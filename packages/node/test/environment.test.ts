@@ -63,6 +63,7 @@ test.each([
   ['CURFEW_LINGER_AFTER', '5000', { lingerAfter: 5000 }],
   ['CURFEW_DURATION_BY_NAME', 'true', { durationByName: true }],
   ['CURFEW_CLEANUPS', '1', { cleanups: true }],
+  ['CURFEW_EVENTS', 'log', { events: 'log' }],
   ['CURFEW_LOST', '1', { lost: true }],
   ['CURFEW_CAPTURE_STACKS', '0.01', { captureStacks: 0.01 }],
   ['CURFEW_OUTBOUND_HOSTS', 'private,*.example.com', { outboundHosts: ['private', '*.example.com'] }],

@@ -17,6 +17,7 @@ test.each([
   [{ orphanReportAfter: -1 }, 'RangeError', 'orphanReportAfter'],
   [{ lingerAfter: NaN }, 'RangeError', 'lingerAfter'],
   [{ lost: 'yes' }, 'TypeError', 'lost'],
+  [{ events: 'both' }, 'TypeError', 'events'],
   [{ captureStacks: 1.5 }, 'RangeError', 'captureStacks'],
   [{ maxNames: 0 }, 'RangeError', 'maxNames'],
   [{ maxKinds: 1.5 }, 'RangeError', 'maxKinds'],

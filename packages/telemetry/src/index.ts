@@ -20,4 +20,4 @@ export { install, installed, type Telemetry } from './install';
 export type { TelemetryOptions } from './options';
 export type { CurfewSpanProcessor } from './processor';
 export type { CurfewMetricProducer, ProducerOptions } from './producer';
-export type { LoggerProviderLike } from './warnings';
+export type { LoggerProviderLike } from './log-records';

@@ -1,6 +1,7 @@
 import { clock, subscribe } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
 import { collect, snapshotOf, type Family, type Snapshot } from './collect';
+import { createEvents } from './events';
 import { createExemplars } from './exemplars';
 import { watchLingering } from './lingering';
 import { createLive } from './live';
@@ -14,6 +15,7 @@ import { createRecorder } from './recorder';
 import { createReports } from './reports';
 import { createStore } from './store';
 import { VERSION } from './version';
+import { createLogRecords } from './log-records';
 import { createWarnings } from './warnings';
 import { createWork } from './work';
 
@@ -80,8 +82,9 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
   const own = createOwnSpans(VERSION);
   const exemplars = createExemplars();
   const origins = createOrigins(settings.captureStacks);
-  const warnings = createWarnings({ loggerProvider: settings.loggerProvider, version: VERSION });
-  const reports = createReports({ store, live, origins, warnings });
+  const emit = createLogRecords({ loggerProvider: settings.loggerProvider, version: VERSION });
+  const tell = createEvents(settings.events, emit);
+  const reports = createReports({ store, live, origins, warn: createWarnings(emit), tell });
   let errors = 0;
 
   const work = createWork({
@@ -92,7 +95,7 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
     onOrphanSettled: (running, now) => own.orphaned(running, store.kinds.value(running.kind), now),
     onOrphanReport: (running, now) => reports.orphan(running, now),
   });
-  const parts = { store, live, work, spans, own, exemplars, origins, reports };
+  const parts = { store, live, work, spans, own, exemplars, origins, reports, tell };
   const recorder = createRecorder({ ...parts, optIn: settings });
   const unsubscribe = subscribe(recorder.events);
   const watch = watchLingering({ live, lingerAfter, onLingering: reports.lingering });

@@ -7,6 +7,7 @@ import {
   type Span,
   type SpanStatus,
 } from '@opentelemetry/api';
+import type { TellEvent } from './events';
 import { EVENTS } from './registry';
 
 /** A span of an SDK, seen through the API's types alone: both lines of the SDK have a `kind`. */
@@ -14,18 +15,31 @@ export interface MarkableSpan extends Span {
   readonly kind?: SpanKind;
 }
 
-/** What an ended context writes on each span that is open under it. */
-export function mark(span: MarkableSpan, node: ContextNode, ending: Ending, name: string, at: number): void {
-  if (ending.retired || !span.isRecording()) return;
+/** What a cancellation writes on a span that is open under a context that it ends. */
+export interface Mark {
+  readonly node: ContextNode;
+  readonly ending: Ending;
+  /** The context's name, as figures have it. */
+  readonly name: string;
+  /** Epoch ms of the end. */
+  readonly at: number;
+  readonly tell: TellEvent;
+}
+
+/** Marks a span that is open under a context which a cancellation ends. */
+export function mark(span: MarkableSpan, { node, ending, name, at, tell }: Mark): void {
   const { reason } = ending;
-  const verdict = verdictOn(span, node, ending);
-  if (reason === undefined) {
-    filterAborts(span, verdict);
-    return;
-  }
+  if (reason === undefined || !span.isRecording()) return;
   describe(span, node, ending);
-  span.addEvent(EVENTS[reason], { 'curfew.context.name': name }, at);
-  keep(verdict, span, node, ending);
+  const severity = reason === 'canceled' ? 'DEBUG' : 'WARN';
+  tell(span, { name: EVENTS[reason], at, severity, attributes: { 'curfew.context.name': name } });
+  keep(verdictOn(span, node, ending), span, node, ending);
+}
+
+/** Of a span that is open under a context which is released: that it was aborted is no error. */
+export function excuseAbort(span: MarkableSpan, ending: Ending): void {
+  // After a request has retired nothing is aborted.
+  if (!ending.retired && span.isRecording()) filterAborts(span, 'none');
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { LoggerProviderLike } from './warnings';
+import type { LoggerProviderLike } from './log-records';
 
 export interface TelemetryOptions {
   /** Milliseconds after the end of its context from which work still running is an orphan. Default 1,000. */
@@ -25,6 +25,11 @@ export interface TelemetryOptions {
    * microseconds and about a kilobyte for each of them. Default 0.
    */
   readonly captureStacks?: number;
+  /**
+   * How the end of a context is told of each span that is open under it: as an event of the span, or as a log record
+   * in its trace. Default `'span'`.
+   */
+  readonly events?: 'span' | 'log';
   /** Where warnings go as log records, beside `diag`. Default: the global LoggerProvider, if one is registered. */
   readonly loggerProvider?: LoggerProviderLike;
 }
@@ -53,6 +58,7 @@ export function checkTelemetryOptions(options: TelemetryOptions): TelemetrySetti
     durationByName: choice(options.durationByName, 'durationByName'),
     cleanups: choice(options.cleanups, 'cleanups'),
     lost: choice(options.lost, 'lost'),
+    events: eventForm(options.events),
     captureStacks: share(options.captureStacks, 'captureStacks'),
     ...(loggerProvider === undefined ? {} : { loggerProvider }),
   };
@@ -81,6 +87,11 @@ function share(value: unknown, name: string): number {
     throw new TypeError(`${name} must be a number from 0 to 1, got ${typeof value}`);
   if (!(value >= 0 && value <= 1)) throw new RangeError(`${name} must be from 0 to 1, got ${value}`);
   return value;
+}
+
+function eventForm(value: unknown): 'span' | 'log' {
+  if (value === undefined || value === 'span' || value === 'log') return value ?? 'span';
+  throw new TypeError(`events must be 'span' or 'log', got ${String(value)}`);
 }
 
 function choice(value: unknown, name: string): boolean {

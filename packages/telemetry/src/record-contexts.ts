@@ -16,7 +16,8 @@ import type { Exemplars } from './exemplars';
 import type { Known } from './known';
 import { addLive, nameOfLive, removeLive, type Live } from './live';
 import type { Lost } from './lost';
-import { mark, type MarkableSpan } from './marking';
+import type { TellEvent } from './events';
+import { excuseAbort, mark, type MarkableSpan } from './marking';
 import type { OpenSpans } from './open-spans';
 import type { Origins } from './origins';
 import { wallTime, type OwnSpans } from './own-spans';
@@ -41,6 +42,7 @@ export interface ContextParts {
   /** Watches for contexts that are lost, where that is wanted. */
   readonly lost: Lost | undefined;
   readonly durationByName: boolean;
+  readonly tell: TellEvent;
 }
 
 type ContextEvents = Pick<HookEvents, 'contextStarted' | 'contextEnded' | 'cancellationDelivered'>;
@@ -55,7 +57,7 @@ interface Delivery {
 
 /** Records the lives of contexts. In a life without a cancellation the store is updated twice. */
 export function recordContexts(parts: ContextParts): ContextEvents {
-  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, durationByName } =
+  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, durationByName, tell } =
     parts;
   const { names, numbers, histograms } = store;
   /** Innermost last: a listener may cancel something else. */
@@ -127,7 +129,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       work.contextEnded(open, ended);
       if (open.span === undefined) continue;
       if (++marked > MAX_MARKED_SPANS) add(numbers.overflows, LIMIT.span, 1);
-      else mark(open.span, node, ending, names.value(name), at);
+      else mark(open.span, { node, ending, name: names.value(name), at, tell });
     }
   }
 
@@ -135,7 +137,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   function excuseAborts(node: ContextNode, ending: Ending): void {
     if (node.slot < 0) return;
     for (let open = spans.oldest(node.slot); open !== undefined; open = open.newer) {
-      if (open.span !== undefined) mark(open.span, node, ending, '', 0);
+      if (open.span !== undefined) excuseAbort(open.span, ending);
     }
   }
 
@@ -151,7 +153,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       const { outcome } = ending;
       if (outcome === 'completed') {
         recordEnd(node, OUTCOME.completed, reading(now));
-        if (ending.node !== undefined && !ending.retired) excuseAborts(node, ending);
+        if (ending.node !== undefined) excuseAborts(node, ending);
       } else {
         const name = recordEnd(node, OUTCOME[outcome], ending.markedAt);
         if (ending.node === node) {

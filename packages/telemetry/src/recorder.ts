@@ -1,4 +1,5 @@
 import { clock, type HookEvents } from '@curfew/context/spi';
+import type { TellEvent } from './events';
 import type { Exemplars } from './exemplars';
 import { createKnown } from './known';
 import { nameOfLive, removeLive, type Live } from './live';
@@ -22,6 +23,7 @@ export interface RecorderParts {
   readonly exemplars: Exemplars;
   readonly origins: Origins | undefined;
   readonly reports: Reports;
+  readonly tell: TellEvent;
   /** What is recorded only where asked for. */
   readonly optIn: { readonly lost: boolean; readonly cleanups: boolean; readonly durationByName: boolean };
 }

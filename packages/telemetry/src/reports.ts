@@ -1,12 +1,13 @@
-import type { ChainBreak } from '@curfew/context/spi';
+import { clock, type ChainBreak } from '@curfew/context/spi';
 import { trace } from '@opentelemetry/api';
 import { REASON_NAMES } from './cells';
+import type { TellEvent } from './events';
 import { labelFor } from './labels';
 import { nameOfLive, type Live } from './live';
 import { callerStack, type Origins } from './origins';
 import { EVENTS, WARNING_ATTRIBUTES } from './registry';
 import type { Store } from './store';
-import type { Warnings } from './warnings';
+import type { Warning } from './warnings';
 import type { Running } from './work';
 
 /** What telemetry tells a person, each as a warning with the name, the age and the reason. */
@@ -24,10 +25,11 @@ export interface ReportParts {
   readonly store: Store;
   readonly live: Live;
   readonly origins: Origins | undefined;
-  readonly warnings: Warnings;
+  readonly warn: (warning: Warning) => void;
+  readonly tell: TellEvent;
 }
 
-export function createReports({ store, live, origins, warnings }: ReportParts): Reports {
+export function createReports({ store, live, origins, warn, tell }: ReportParts): Reports {
   const seconds = (ms: number) => Math.round(ms) / 1000;
 
   return {
@@ -36,10 +38,13 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
       const kind = store.kinds.value(work.kind);
       const context = labelFor(work.node?.name);
       const { span } = work;
-      if (span?.isRecording() === true) span.addEvent(EVENTS.orphan, { 'curfew.cancel.reason': reason });
+      if (span?.isRecording() === true) {
+        const attributes = { 'curfew.cancel.reason': reason };
+        tell(span, { name: EVENTS.orphan, at: clock().wallNow(), severity: 'WARN', attributes });
+      }
       const age = seconds(now - work.endedAt);
       const what = work.name === undefined ? `${kind} work` : `"${work.name}" (${kind})`;
-      warnings.warn({
+      warn({
         sort: 'orphan',
         message: `Orphan: ${what} still runs ${age} s after its context "${context}" ended (${reason}).`,
         attributes: {
@@ -58,7 +63,7 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
       const name = store.names.value(nameOfLive(live, oldest));
       const age = seconds(now - (live.startedAt[oldest] as number));
       const others = count === 1 ? '' : ` Nor have ${count - 1} more.`;
-      warnings.warn({
+      warn({
         sort: 'lingering',
         message: `Lingering: context "${name}" has not ended in ${age} s.${others}`,
         attributes: { 'curfew.context.name': name, [WARNING_ATTRIBUTES.age]: age },
@@ -69,7 +74,7 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
     lost(slot, now) {
       const name = store.names.value(nameOfLive(live, slot));
       const age = seconds(now - (live.startedAt[slot] as number));
-      warnings.warn({
+      warn({
         sort: 'lost',
         message: `Lost: context "${name}" was garbage-collected after ${age} s without having ended.`,
         attributes: { 'curfew.context.name': name, [WARNING_ATTRIBUTES.age]: age },
@@ -80,7 +85,7 @@ export function createReports({ store, live, origins, warnings }: ReportParts): 
     brokenChain({ cause, active }) {
       const name = labelFor(active.name);
       const what = cause === 'root_span' ? 'a span' : `a context from ${cause}()`;
-      warnings.warn({
+      warn({
         sort: 'brokenChain',
         message: `Broken chain: ${what} started from a root inside the live context "${name}", and will not hear of its end.`,
         attributes: { 'curfew.context.name': name, 'curfew.break.cause': cause },

@@ -14,7 +14,8 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan,
 } from '@opentelemetry/sdk-trace-node';
-import { mark, markLate } from '../dist/marking';
+import { createEvents } from '../dist/events';
+import { excuseAbort, mark, markLate } from '../dist/marking';
 
 const { SERVER, CLIENT, INTERNAL } = SpanKind;
 
@@ -65,7 +66,9 @@ function released(): CancelContext {
 
 function open(span: Span, ctx: Context): Span {
   const { node, ending } = ended(ctx);
-  mark(span, node, ending, 'name', Date.now());
+  if (ending.reason === undefined) excuseAbort(span, ending);
+  else
+    mark(span, { node, ending, name: 'name', at: Date.now(), tell: createEvents('span', () => undefined) });
   return span;
 }
 

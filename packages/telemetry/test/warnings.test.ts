@@ -4,6 +4,11 @@ import { context, diag, DiagLogLevel, ROOT_CONTEXT, trace } from '@opentelemetry
 import { logs } from '@opentelemetry/api-logs';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { InMemoryLogRecordExporter, LoggerProvider, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 
 let clock: ManualClock;
@@ -197,8 +202,41 @@ test('bad options are refused by name', () => {
   expect(() => install({ captureStacks: 2 })).toThrow(/captureStacks must be from 0 to 1, got 2/);
   expect(() => install({ captureStacks: true as never })).toThrow(/captureStacks must be a number/);
   expect(() => install({ lost: 'yes' as never })).toThrow(/lost must be true or false, got string/);
+  expect(() => install({ events: 'both' as never })).toThrow(/events must be 'span' or 'log', got both/);
   expect(() => install({ loggerProvider: {} as never })).toThrow(
     /loggerProvider must have a method getLogger/,
   );
   expect(() => install(null as never)).toThrow(/options must be an object, got null/);
+});
+
+test("events: 'log' tells the end of a context as records in the trace of each open span, and the span has none", async () => {
+  start({ events: 'log' });
+  const spans = new InMemorySpanExporter();
+  const tracing = new BasicTracerProvider({
+    spanProcessors: [telemetry.spanProcessor, new SimpleSpanProcessor(spans)],
+  });
+  const [left, cancel] = withCancel(background(), { name: 'search' });
+  const span = tracing.getTracer('test').startSpan('GET', {}, left);
+  const [late] = withTimeout(background(), 50, { name: 'slow' });
+  const other = tracing.getTracer('test').startSpan('POST', {}, late);
+  cancel('user left');
+  clock.advance(50);
+  span.end();
+  other.end();
+  expect(records()).toMatchObject([
+    {
+      eventName: 'curfew.context.canceled',
+      severityText: 'DEBUG',
+      attributes: { 'curfew.context.name': 'search' },
+      traceId: span.spanContext().traceId,
+    },
+    {
+      eventName: 'curfew.context.deadline_exceeded',
+      severityText: 'WARN',
+      attributes: { 'curfew.context.name': 'slow' },
+      traceId: other.spanContext().traceId,
+    },
+  ]);
+  expect(spans.getFinishedSpans().map(({ events }) => events.length)).toEqual([0, 0]);
+  await tracing.shutdown();
 });
