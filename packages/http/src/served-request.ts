@@ -108,7 +108,10 @@ function onClose(this: Marked<AnyResponse>): void {
   const served = this[SERVED];
   if (served === undefined) return;
   served.unqueue?.();
-  if (!isFinished(this)) endUnfinished(served, this.headersSent);
+  const { errored } = this as { readonly errored?: Error | null };
+  // Destroyed by the handler, or a pipeline of its own, with an error: the client had no part in it.
+  if (errored) end(served.ctx, { origin: 'caller', cause: errored });
+  else if (!isFinished(this)) endUnfinished(served, this.headersSent);
   else if (served.release !== undefined) served.release();
   else retire(served.ctx);
 }

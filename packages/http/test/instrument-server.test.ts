@@ -142,6 +142,25 @@ describe('a client that hangs up', () => {
   });
 });
 
+describe('a response that the server itself destroys with an error', () => {
+  test('ends the context by that error, as the caller: the client had no part in it', async () => {
+    setUp();
+    const failure = new Error('disk full');
+    const { url, ctx } = await pending((_, response) => {
+      response.writeHead(200);
+      response.write('half');
+      response.on('error', () => undefined);
+      response.destroy(failure);
+    });
+    const client = await dial(url);
+    client.on('error', () => undefined);
+    client.write('GET / HTTP/1.1\r\nHost: test\r\n\r\n');
+    const request = await ctx;
+    await ends.count(1);
+    expect([request.cause(), nodeOf(request)?.ending?.origin]).toEqual([failure, 'caller']);
+  });
+});
+
 describe('a response that finishes', () => {
   test('retires the context: its signal never aborts, and work after it goes on', async () => {
     setUp();
