@@ -53,10 +53,15 @@ export function ownEnding(node: ContextNode): Ending {
  * did not have to be read.
  */
 export function expireIfDue(node: ContextNode): number {
-  const due = node.due;
-  if (due === undefined || due.node === undefined) return NaN;
-  const now = runtime.clock.now();
-  if (now >= due.at) expire(due.node, now, 'check');
+  let now = NaN;
+  // Once, but in observe mode: there it ends one context and not its subtree, which may have a deadline of its own.
+  while (node.ending === undefined) {
+    const due = node.due;
+    if (due === undefined || due.node === undefined) break;
+    now = runtime.clock.now();
+    if (now < due.at) break;
+    expire(due.node, now, 'check');
+  }
   return now;
 }
 

@@ -160,7 +160,7 @@ const DETACHED: RootMark = detached('context.Background');
 
 function detachedFrom(carried: ContextNode | RootMark | undefined, layers: Layer): RootMark {
   if (carried === undefined && isPlainRoot(layers)) return DETACHED;
-  const node = carried !== undefined && carried.protocol === PROTOCOL ? (carried) : undefined;
+  const node = carried !== undefined && carried.protocol === PROTOCOL ? carried : undefined;
   const name = describe(node, carried, layers);
   return detached(name.length > MAX_DESCRIPTION ? `…${name.slice(-MAX_DESCRIPTION)}` : name);
 }

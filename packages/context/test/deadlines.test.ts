@@ -6,7 +6,7 @@ import {
   withDeadline,
   withTimeout,
 } from '@curfew/context';
-import { deadlineStatus, nodeOf, subscribe, type Ending } from '@curfew/context/spi';
+import { deadlineStatus, nodeOf, setEnforcement, subscribe, type Ending } from '@curfew/context/spi';
 import { spawnSync } from 'node:child_process';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 
@@ -170,4 +170,20 @@ describe('a process', () => {
     `);
     expect(stdout.trim()).toBe('undefined');
   });
+});
+
+test('in observe mode each deadline that has passed on the path is told, not the outermost alone', () => {
+  const observed: string[] = [];
+  const stop = subscribe({
+    cancellationObserved: ({ node, reason, origin }) =>
+      void observed.push(`${node.name} ${reason} ${origin}`),
+  });
+  const enforce = setEnforcement(false);
+  const [parent] = withTimeout(background(), 50, { name: 'parent' });
+  const [, cancel] = withTimeout(parent, 60, { name: 'child' });
+  clock.block(100);
+  cancel('why');
+  enforce();
+  stop();
+  expect(observed).toEqual(['parent deadline_exceeded deadline', 'child deadline_exceeded deadline']);
 });

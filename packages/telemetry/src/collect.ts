@@ -1,8 +1,8 @@
-import { clock, hookErrors } from '@curfew/context/spi';
 import { LIMIT } from './cells';
 import type { Exemplars } from './exemplars';
 import { eachLive, isLongLived, nameOfLive, type Live } from './live';
 import type { Instrument } from './registry';
+import { steadyNow, type Steady } from './steady';
 import { add, type Histogram, type Numbers, type Store } from './store';
 import type { Work } from './work';
 
@@ -48,19 +48,20 @@ export interface CollectParts {
   readonly store: Store;
   readonly live: Live;
   readonly work: Work;
+  readonly steady: Steady;
   readonly exemplars: Exemplars;
   /** Milliseconds. */
   readonly lingerAfter: number;
   /** Epoch milliseconds. */
   readonly installedAt: number;
-  /** Errors of the processor, beside those of the hooks. */
-  ownErrors(): number;
+  /** Exceptions so far, of listeners of the hooks and our own. */
+  errors(): number;
 }
 
 /** All families at this moment. */
 export function collect(parts: CollectParts): Family[] {
   const { store, work } = parts;
-  const now = clock().now();
+  const now = steadyNow(parts.steady);
   work.catchUp(now);
   observeLive(parts, now);
   observeSelf(parts);
@@ -90,12 +91,12 @@ function observeLive({ store, live, lingerAfter }: CollectParts, now: number): v
   for (let kind = 1; store.kinds.isGiven(kind); kind++) operations.shown[kind] = 1;
 }
 
-function observeSelf({ store, installedAt, ownErrors }: CollectParts): void {
-  const { overflows, hookErrors: errors, startTime, build } = store.numbers;
+function observeSelf({ store, installedAt, errors }: CollectParts): void {
+  const { overflows, hookErrors, startTime, build } = store.numbers;
   overflows.values[LIMIT.name] = store.names.overflows;
   overflows.values[LIMIT.kind] = store.kinds.overflows;
   overflows.values[LIMIT.source] = store.sources.overflows;
-  errors.values[0] = hookErrors() + ownErrors();
+  hookErrors.values[0] = errors();
   startTime.values[0] = installedAt / 1000;
   build.values[0] = 1;
 }
@@ -104,8 +105,8 @@ function numberFamily(numbers: Numbers, { work, store, exemplars }: CollectParts
   const { values, instrument, shown } = numbers;
   const points: NumberPoint[] = [];
   for (let cell = 0; cell < values.length; cell++) {
-    let value = values[cell] as number;
-    if (numbers === store.numbers.orphanTime) value += work.runningOrphanTime(cell, now);
+    const value =
+      numbers === store.numbers.orphanTime ? work.orphanTime(cell, now) : (values[cell] as number);
     if (value !== 0) shown[cell] = 1;
     else if (shown[cell] === 0) continue;
     const exemplar = exemplars.kept ? exemplars.of(numbers, cell) : undefined;

@@ -1,4 +1,4 @@
-import { clock, subscribe } from '@curfew/context/spi';
+import { clock, hookErrors, subscribe } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
 import { collect, snapshotOf, type Family, type Snapshot } from './collect';
 import { createEvents } from './events';
@@ -13,6 +13,9 @@ import { createProcessor, type CurfewSpanProcessor } from './processor';
 import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './producer';
 import { createRecorder } from './recorder';
 import { createReports } from './reports';
+import { quietly } from './quietly';
+import { nextSlots } from './slots';
+import { createSteady } from './steady';
 import { createStore } from './store';
 import { VERSION } from './version';
 import { createLogRecords } from './log-records';
@@ -67,7 +70,7 @@ export function install(options: TelemetryOptions = {}): Telemetry {
     return present;
   }
   const telemetry = create(settings, () => {
-    delete slots[INSTALLED];
+    if (slots[INSTALLED] === telemetry) delete slots[INSTALLED];
   });
   slots[INSTALLED] = telemetry;
   return telemetry;
@@ -77,7 +80,9 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
   const installedAt = clock().wallNow();
   const { lingerAfter, orphanGrace, orphanReportAfter } = settings;
   const store = createStore({ ...settings, version: VERSION });
-  const live = createLive();
+  const slots = nextSlots();
+  const live = createLive(slots.contexts);
+  const steady = createSteady();
   const spans = createOpenSpans();
   const own = createOwnSpans(VERSION);
   const exemplars = createExemplars();
@@ -85,33 +90,41 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
   const emit = createLogRecords({ loggerProvider: settings.loggerProvider, version: VERSION });
   const tell = createEvents(settings.events, emit);
   const reports = createReports({ store, live, origins, warn: createWarnings(emit), tell });
-  let errors = 0;
+  const hookErrorsBefore = hookErrors();
+  let ownErrors = 0;
+
+  function onError(error: unknown): void {
+    ownErrors++;
+    quietly(() => diag.debug('curfew: telemetry failed', error));
+  }
 
   const work = createWork({
     store,
     exemplars,
+    steady,
     orphanGrace,
     orphanReportAfter: Math.max(orphanGrace, orphanReportAfter),
     onOrphanSettled: (running, now) => own.orphaned(running, store.kinds.value(running.kind), now),
-    onOrphanReport: (running, now) => reports.orphan(running, now),
+    onOrphanReport(running, now) {
+      try {
+        reports.orphan(running, now);
+      } catch (error) {
+        onError(error);
+      }
+    },
   });
-  const parts = { store, live, work, spans, own, exemplars, origins, reports, tell };
+  const parts = { store, live, work, spans, own, exemplars, origins, reports, tell, steady, slots, onError };
   const recorder = createRecorder({ ...parts, optIn: settings });
   const unsubscribe = subscribe(recorder.events);
-  const watch = watchLingering({ live, lingerAfter, onLingering: reports.lingering });
-  const families = (): Family[] => collect({ ...parts, lingerAfter, installedAt, ownErrors: () => errors });
+  const watch = watchLingering({ live, steady, lingerAfter, onLingering: reports.lingering });
+  const spanProcessor = createProcessor(parts);
+  const errors = () => hookErrors() - hookErrorsBefore + ownErrors;
+  /** After an uninstall, the figures as they were then. */
+  let final: readonly Family[] | undefined;
+  const families = () => final ?? collect({ ...parts, lingerAfter, installedAt, errors });
 
   return {
-    spanProcessor: createProcessor({
-      store,
-      work,
-      spans,
-      own,
-      onError(error) {
-        errors++;
-        diag.debug('@curfew/telemetry: the span processor failed', error);
-      },
-    }),
+    spanProcessor,
     producer: (options) => createProducer(families, installedAt, VERSION, options),
     snapshot: () => snapshotOf(families()),
     families,
@@ -119,10 +132,14 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
       exemplars.kept = true;
     },
     uninstall() {
+      if (final !== undefined) return;
+      final = families();
       unsubscribe();
+      void spanProcessor.shutdown();
       work.stop();
       watch.stop();
       recorder.stop();
+      slots.contexts += live.used;
       onUninstall();
     },
   };

@@ -4,6 +4,8 @@ import { OTHER, UNNAMED } from './registry';
 export interface Labels {
   /** The number of a value, given out at first sight; beyond the cap, that of `_OTHER`. */
   index(value: string | undefined): number;
+  /** The number of a value that has been recorded, that of `_OTHER` for any other: gives none out, counts nothing. */
+  peek(value: string | undefined): number;
   /** The value of a number. */
   value(index: number): string;
   /** Whether a number has been given out. */
@@ -69,11 +71,24 @@ export function createLabels(cap: number): Labels {
 
   return {
     index: (value) => spellings.get(value) ?? lookUp(value),
+    peek: (value) => spellings.get(value) ?? known.get(labelFor(value)) ?? 0,
     value: (index) => values[index] ?? OTHER,
     isGiven: (index) => index < values.length,
     size: cap + 1,
     get overflows() {
       return overflows;
     },
+  };
+}
+
+/** As `index`, for values that mostly come as the one before: that one is known by a comparison. */
+export function repeated(labels: Labels): (value: string | undefined) => number {
+  const last: { value: string | undefined; index: number } = { value: undefined, index: 0 };
+  return (value) => {
+    // Each one recorded as `_OTHER` is counted.
+    if (value === last.value && last.index !== 0) return last.index;
+    last.index = labels.index(value);
+    last.value = value;
+    return last.index;
   };
 }

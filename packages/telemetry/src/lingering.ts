@@ -1,5 +1,6 @@
 import { clock, MAX_DELAY } from '@curfew/context/spi';
 import { eachLive, isLongLived, isTold, setTold, type Live } from './live';
+import { steadyNow, type Steady } from './steady';
 
 /** Tells of contexts that have grown older than they should, each once. */
 export interface LingeringWatch {
@@ -8,6 +9,7 @@ export interface LingeringWatch {
 
 export interface LingeringWatchOptions {
   readonly live: Live;
+  readonly steady: Steady;
   /** Milliseconds. */
   readonly lingerAfter: number;
   /** So many have passed the limit since the last look; `oldest` is the slot of the oldest of them. */
@@ -15,13 +17,18 @@ export interface LingeringWatchOptions {
 }
 
 /** Looks at the live contexts now and then: as often as the limit asks for, and no more than ten times within it. */
-export function watchLingering({ live, lingerAfter, onLingering }: LingeringWatchOptions): LingeringWatch {
+export function watchLingering({
+  live,
+  steady,
+  lingerAfter,
+  onLingering,
+}: LingeringWatchOptions): LingeringWatch {
   if (lingerAfter === Infinity) return { stop: () => undefined };
   const pause = Math.max(1, lingerAfter / 10);
   let timer: unknown;
 
   function look(): void {
-    const now = clock().now();
+    const now = steadyNow(steady);
     let count = 0;
     let oldest = -1;
     let next = now + lingerAfter;

@@ -13,6 +13,8 @@ export interface Live {
   used: number;
   /** The first free slot n, as -2 - n; -1 if there is none, which is also what the last free slot is tagged with. */
   free: number;
+  /** What a context carries of its slot is this much more. */
+  readonly first: number;
 }
 
 const FIRST_CAPACITY = 1024;
@@ -21,13 +23,20 @@ const LONG_LIVED = 1;
 const TOLD = 2;
 const NAME_SHIFT = 2;
 
-export function createLive(): Live {
+/** @param first The number of the first slot, as contexts carry it. */
+export function createLive(first: number): Live {
   return {
     startedAt: new Float64Array(FIRST_CAPACITY),
     tags: new Int32Array(FIRST_CAPACITY),
     used: 0,
     free: -1,
+    first,
   };
+}
+
+/** The slot of a context; -1 where it has none, since it began before this telemetry did. */
+export function slotOf(live: Live, node: { readonly slot: number }): number {
+  return node.slot < live.first ? -1 : node.slot - live.first;
 }
 
 /** Adds a record; returns its slot. */

@@ -1,5 +1,6 @@
 import * as api from '@opentelemetry/api';
 import { context, diag, ROOT_CONTEXT, trace, type SpanContext } from '@opentelemetry/api';
+import { quietly } from './quietly';
 
 /** What telemetry needs of a LoggerProvider of `@opentelemetry/api-logs`, or of the API from 1.10 on. */
 export interface LoggerProviderLike {
@@ -48,7 +49,7 @@ export function createLogRecords({ loggerProvider, version }: LogRecordOptions):
         provider?.getLogger('@curfew/telemetry', version).emit(record as never),
       );
     } catch (error) {
-      diag.debug('curfew: the logger failed', error);
+      quietly(() => diag.debug('curfew: the logger failed', error));
     }
   };
 }

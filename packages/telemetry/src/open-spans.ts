@@ -33,8 +33,7 @@ interface Row {
 
 const emptyRow = (): Row => ({ oldest: undefined, newest: undefined, oldestHeld: undefined, held: 0 });
 
-/** @param firstSlot Slots below it are those of an earlier telemetry: contexts of which nothing is known. */
-export function createOpenSpans(firstSlot = 0): OpenSpans {
+export function createOpenSpans(): OpenSpans {
   const rows: (Row | undefined)[] = [];
   const leftBehind = emptyRow();
   const notHeld = new Set<Running>();
@@ -78,16 +77,14 @@ export function createOpenSpans(firstSlot = 0): OpenSpans {
     }
   }
 
-  /** The node of an ended context leads to whatever its listeners closed over, which may be the span itself. */
   function leave(running: Running): void {
     running.context = NOWHERE;
-    running.node = undefined;
   }
 
   return {
     add(slot, running) {
-      running.context = slot < firstSlot ? LEFT_BEHIND : slot;
-      append(slot < firstSlot ? leftBehind : (rows[slot] ??= emptyRow()), running);
+      running.context = slot;
+      append(slot === LEFT_BEHIND ? leftBehind : (rows[slot] ??= emptyRow()), running);
     },
     remove(running) {
       const { context: slot } = running;
@@ -102,7 +99,9 @@ export function createOpenSpans(firstSlot = 0): OpenSpans {
     },
     oldest: (slot) => rows[slot]?.oldest,
     release(slot) {
-      let running = rows[slot]?.oldest;
+      const row = rows[slot];
+      if (row === undefined) return;
+      let running = row.oldest;
       rows[slot] = undefined;
       while (running !== undefined) {
         const next = running.newer;

@@ -96,13 +96,15 @@ export function createOwnSpans(version: string): OwnSpans {
         },
       });
     },
-    orphaned({ node, spanContext, endedAt, reason, name }, kind, now) {
-      const derived = node ?? ROOT_CONTEXT;
+    orphaned({ spanContext, derivedUnder, untraced, endedAt, reason, name }, kind, now) {
+      if (untraced) return;
       const own = valid(spanContext);
+      const derived = valid(derivedUnder);
+      const parent = own ?? derived;
       emit({
         name: SPANS.orphan,
-        parent: own === undefined ? derived : trace.setSpanContext(derived, own),
-        links: linksAcross(own, valid(trace.getSpanContext(derived))),
+        parent: parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent),
+        links: linksAcross(own, derived),
         duration: elapsed(endedAt, now),
         attributes: {
           'curfew.cancel.reason': REASON_NAMES[reason] ?? 'canceled',

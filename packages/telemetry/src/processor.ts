@@ -1,5 +1,6 @@
-import { clock, hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
+import { hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
+import { slotOf, type Live } from './live';
 import { markLate, type MarkableSpan } from './marking';
 import type { OpenSpans } from './open-spans';
 import type { OwnSpans } from './own-spans';
@@ -19,6 +20,7 @@ export interface ProcessorParts {
   readonly work: Work;
   readonly spans: OpenSpans;
   readonly own: OwnSpans;
+  readonly live: Live;
   /** Called with what was thrown: a processor's exception would reach the application. */
   onError(error: unknown): void;
 }
@@ -37,7 +39,8 @@ const KINDS: readonly string[] = [
  * service that is already instrumented is observed without a change. A span that is not sampled counts as long as it
  * records; of one that does not record the SDK tells no processor, nor of any while tracing is suppressed.
  */
-export function createProcessor({ store, work, spans, own, onError }: ProcessorParts): CurfewSpanProcessor {
+export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
+  const { store, work, spans, own, live, onError } = parts;
   const running = new WeakMap<object, Running>();
   let active = true;
 
@@ -51,14 +54,21 @@ export function createProcessor({ store, work, spans, own, onError }: ProcessorP
     if (running.has(span)) return;
     const kind = KINDS[span.kind ?? SpanKind.INTERNAL] ?? KINDS[SpanKind.INTERNAL];
     const begun = work.begin(store.kinds.index(kind), {
+      node,
       name: undefined,
       span,
       spanContext: span.spanContext(),
     });
     running.set(span, begun);
-    if (node.ending !== undefined) markLate(span, node, node.ending);
-    if (node.ending !== undefined) work.contextEnded(begun, { node, ending: node.ending, at: clock().now() });
-    spans.add(node.slot, begun);
+    const { ending } = node;
+    if (ending === undefined) {
+      spans.add(slotOf(live, node), begun);
+      return;
+    }
+    work.contextEnded(begun, { node, name: store.names.peek(node.name), ending });
+    spans.add(-1, begun);
+    // Last, since a span of somebody's own making may throw.
+    markLate(span, node, ending);
   }
 
   function settle(ended: Running): void {
@@ -103,8 +113,9 @@ function tellBrokenChain(span: MarkableSpan, parentContext: OtelContext): void {
   if (hooks.chainBroken === undefined) return;
   if (span.kind === SpanKind.SERVER || span.kind === SpanKind.CONSUMER) return;
   if (trace.getSpanContext(parentContext) !== undefined) return;
-  const mark = parentContext.getValue(NODE_KEY) as RootMark | undefined;
-  if (mark?.root === 'detached') return;
+  // A mark of a detached context, or a node of another protocol, which is no root either.
+  const carried = parentContext.getValue(NODE_KEY) as Partial<RootMark> | undefined;
+  if (carried !== undefined && carried.root !== 'todo') return;
   const live = nodeOf(context.active());
   if (live !== undefined && live.ending === undefined)
     hooks.chainBroken({ cause: 'root_span', active: live });

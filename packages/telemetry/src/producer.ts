@@ -60,7 +60,7 @@ const TEMPORALITIES: readonly unknown[] = ['cumulative', 'delta'] satisfies Prod
  * @throws TypeError naming the option that is wrong.
  */
 export function createProducer(
-  collectFamilies: () => Family[],
+  collectFamilies: () => readonly Family[],
   installedAt: number,
   version: string,
   options: ProducerOptions = {},

@@ -1,4 +1,4 @@
-import { clock, type HookEvents } from '@curfew/context/spi';
+import { type HookEvents } from '@curfew/context/spi';
 import { trace, type Context as OtelContext } from '@opentelemetry/api';
 import {
   BACKEND,
@@ -14,12 +14,14 @@ import {
 } from './cells';
 import type { Exemplars } from './exemplars';
 import type { Known } from './known';
+import { steadyNow, type Steady } from './steady';
 import { add, recordable, type Histogram, type Store } from './store';
 
 export interface AdapterParts {
   readonly store: Store;
   readonly exemplars: Exemplars;
   readonly known: Known;
+  readonly steady: Steady;
   /** Whether clean-ups are recorded. */
   readonly cleanups: boolean;
   onBrokenChain: HookEvents['chainBroken'];
@@ -36,6 +38,7 @@ export function recordAdapters({
   store,
   exemplars,
   known,
+  steady,
   cleanups,
   onBrokenChain,
 }: AdapterParts): AdapterEvents {
@@ -45,7 +48,7 @@ export function recordAdapters({
     const seconds = ms / 1000;
     const bucket = histogram.record(cell, seconds);
     if (!exemplars.kept) return;
-    const now = clock().now();
+    const now = steadyNow(steady);
     if (!exemplars.wants(histogram, bucket, now)) return;
     const span = ctx === undefined ? undefined : trace.getSpanContext(ctx);
     exemplars.take(histogram, bucket, { value: recordable(seconds), now, span });
@@ -58,7 +61,7 @@ export function recordAdapters({
     },
 
     cancellationObserved({ reason, origin }) {
-      add(numbers.observed, REASON[reason] * ORIGINS + known(ORIGIN, origin, 'caller'), 1);
+      add(numbers.observed, known(REASON, reason, 'canceled') * ORIGINS + known(ORIGIN, origin, 'caller'), 1);
     },
 
     deadlineReceived({ source, outcome, remaining }, ctx) {
@@ -72,7 +75,7 @@ export function recordAdapters({
     },
 
     backendCancel({ system, outcome, duration }, ctx) {
-      const database = SYSTEM[system as keyof typeof SYSTEM] ?? SYSTEM._OTHER;
+      const database = Object.hasOwn(SYSTEM, system) ? SYSTEM[system as keyof typeof SYSTEM] : SYSTEM._OTHER;
       const cell = database * BACKENDS + known(BACKEND, outcome, 'failed');
       record(histograms.backendCancel, cell, duration, ctx);
     },

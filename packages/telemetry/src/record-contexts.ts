@@ -14,7 +14,8 @@ import {
 } from './cells';
 import type { Exemplars } from './exemplars';
 import type { Known } from './known';
-import { addLive, nameOfLive, removeLive, type Live } from './live';
+import { repeated } from './labels';
+import { addLive, nameOfLive, removeLive, slotOf, type Live } from './live';
 import type { Lost } from './lost';
 import type { TellEvent } from './events';
 import { excuseAbort, mark, type MarkableSpan } from './marking';
@@ -22,6 +23,7 @@ import type { OpenSpans } from './open-spans';
 import type { Origins } from './origins';
 import { wallTime, type OwnSpans } from './own-spans';
 import type { Operations } from './record-operations';
+import { steadyNow, type Steady } from './steady';
 import { add, recordable, type Store } from './store';
 import type { Work } from './work';
 
@@ -43,6 +45,9 @@ export interface ContextParts {
   readonly lost: Lost | undefined;
   readonly durationByName: boolean;
   readonly tell: TellEvent;
+  readonly steady: Steady;
+  /** Called with what a span threw that is not the SDK's own. */
+  onError(error: unknown): void;
 }
 
 type ContextEvents = Pick<HookEvents, 'contextStarted' | 'contextEnded' | 'cancellationDelivered'>;
@@ -57,27 +62,16 @@ interface Delivery {
 
 /** Records the lives of contexts. In a life without a cancellation the store is updated twice. */
 export function recordContexts(parts: ContextParts): ContextEvents {
-  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, durationByName, tell } =
-    parts;
+  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, steady } = parts;
+  const { durationByName, tell, onError } = parts;
   const { names, numbers, histograms } = store;
+  const nameOf = repeated(names);
   /** Innermost last: a listener may cancel something else. */
   const deliveries: Delivery[] = [];
   let marked = 0;
-  const last: { name: string | undefined; index: number } = { name: undefined, index: 0 };
-
-  /** The number of a name. Most contexts are called as the one before. */
-  function nameOf(node: ContextNode): number {
-    const { name } = node;
-    if (name === last.name && last.index !== 0) return last.index;
-    last.index = names.index(name);
-    last.name = name;
-    return last.index;
-  }
-
-  function recordEnd(node: ContextNode, outcome: number, now: number): number {
-    const { slot } = node;
+  function recordEnd(node: ContextNode, slot: number, outcome: number, now: number): number {
     // Derived before telemetry was installed: its end still counts, or the sums would not agree.
-    const name = slot < 0 ? nameOf(node) : nameOfLive(live, slot);
+    const name = slot < 0 ? nameOf(node.name) : nameOfLive(live, slot);
     add(numbers.ended, name * OUTCOMES + outcome, 1);
     if (slot < 0) return name;
     const seconds = recordable((now - (live.startedAt[slot] as number)) / 1000);
@@ -89,14 +83,13 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     return name;
   }
 
-  function release(node: ContextNode): void {
-    const { slot } = node;
+  function release(node: ContextNode, slot: number): void {
+    node.slot = -1;
     if (slot < 0) return;
     removeLive(live, slot);
     spans.release(slot);
     if (origins !== undefined) origins.drop(slot);
     if (lost !== undefined) lost.unwatch(slot);
-    node.slot = -1;
   }
 
   function recordCancellation(ending: Ending, name: number, span: SpanContext | undefined): void {
@@ -115,10 +108,9 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     if (exemplars.kept) exemplars.take(histograms.lateness, bucket, { value: lateness, now, span });
   }
 
-  function leaveWorkBehind(node: ContextNode, ending: Ending, name: number): void {
-    const { slot } = node;
+  function leaveWorkBehind(node: ContextNode, slot: number, ending: Ending, name: number): void {
     const madeAt = slot < 0 ? undefined : origins?.of(slot);
-    const ended = { node, ending, at: ending.at, madeAt };
+    const ended = { node, name, ending, at: ending.at, madeAt };
     for (let operation = node.operations; operation !== undefined; operation = operation.next) {
       const running = operations.find(operation);
       if (running !== undefined) work.contextEnded(running, ended);
@@ -128,49 +120,63 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     for (let open = spans.oldest(slot); open !== undefined; open = open.newer) {
       work.contextEnded(open, ended);
       if (open.span === undefined) continue;
-      if (++marked > MAX_MARKED_SPANS) add(numbers.overflows, LIMIT.span, 1);
-      else mark(open.span, { node, ending, name: names.value(name), at, tell });
+      if (++marked > MAX_MARKED_SPANS) {
+        add(numbers.overflows, LIMIT.span, 1);
+        continue;
+      }
+      try {
+        mark(open.span, { node, ending, name: names.value(name), at, tell });
+      } catch (error) {
+        onError(error);
+      }
     }
   }
 
   /** A release aborts what is still on its way under it, and that is no error of its spans. */
-  function excuseAborts(node: ContextNode, ending: Ending): void {
-    if (node.slot < 0) return;
-    for (let open = spans.oldest(node.slot); open !== undefined; open = open.newer) {
-      if (open.span !== undefined) excuseAbort(open.span, ending);
+  function excuseAborts(slot: number, ending: Ending): void {
+    if (slot < 0) return;
+    for (let open = spans.oldest(slot); open !== undefined; open = open.newer) {
+      if (open.span === undefined) continue;
+      try {
+        excuseAbort(open.span, ending);
+      } catch (error) {
+        onError(error);
+      }
     }
   }
 
   return {
     contextStarted(node, now) {
-      const slot = addLive(live, reading(now), nameOf(node), (node.flags & Flag.LONG_LIVED) !== 0);
-      node.slot = slot;
+      const startedAt = steadyNow(steady, reading(now));
+      const slot = addLive(live, startedAt, nameOf(node.name), (node.flags & Flag.LONG_LIVED) !== 0);
+      node.slot = live.first + slot;
       if (origins !== undefined) origins.capture(slot);
       if (lost !== undefined) lost.watch(node, slot);
     },
 
     contextEnded(node, ending, now) {
       const { outcome } = ending;
+      const slot = slotOf(live, node);
       if (outcome === 'completed') {
-        recordEnd(node, OUTCOME.completed, reading(now));
-        if (ending.node !== undefined) excuseAborts(node, ending);
+        recordEnd(node, slot, OUTCOME.completed, steadyNow(steady, reading(now)));
+        if (ending.node !== undefined) excuseAborts(slot, ending);
       } else {
-        const name = recordEnd(node, OUTCOME[outcome], ending.markedAt);
+        const name = recordEnd(node, slot, OUTCOME[outcome], steadyNow(steady, ending.markedAt));
         if (ending.node === node) {
-          const open = node.slot < 0 ? undefined : spans.oldest(node.slot)?.span;
+          const open = slot < 0 ? undefined : spans.oldest(slot)?.span;
           deliveries.push({ ending, name, open });
           marked = 0;
           recordCancellation(ending, name, exemplars.kept ? spanOf(node, open?.spanContext()) : undefined);
         }
-        leaveWorkBehind(node, ending, name);
+        leaveWorkBehind(node, slot, ending, name);
       }
-      release(node);
+      release(node, slot);
     },
 
     cancellationDelivered(ending) {
       const { node, reason } = ending;
       if (reason === undefined || node === undefined) return;
-      const now = clock().now();
+      const now = steadyNow(steady);
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
       const seconds = recordable((now - ending.at) / 1000);
@@ -182,7 +188,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
         const span = spanOf(node, delivery?.open?.spanContext());
         exemplars.take(histograms.propagation, bucket, { value: seconds, now, span });
       }
-      own.cancelled(ending, node, names.value(delivery?.name ?? nameOf(node)), delivery?.open, now);
+      own.cancelled(ending, node, names.value(delivery?.name ?? names.peek(node.name)), delivery?.open, now);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { clock, type HookEvents } from '@curfew/context/spi';
+import type { HookEvents } from '@curfew/context/spi';
 import type { TellEvent } from './events';
 import type { Exemplars } from './exemplars';
 import { createKnown } from './known';
@@ -11,6 +11,8 @@ import { recordAdapters } from './record-adapters';
 import { recordContexts } from './record-contexts';
 import { recordOperations } from './record-operations';
 import type { Reports } from './reports';
+import type { Slots } from './slots';
+import { steadyNow, type Steady } from './steady';
 import { add, type Store } from './store';
 import type { Work } from './work';
 
@@ -24,6 +26,9 @@ export interface RecorderParts {
   readonly origins: Origins | undefined;
   readonly reports: Reports;
   readonly tell: TellEvent;
+  readonly steady: Steady;
+  readonly slots: Slots;
+  onError(error: unknown): void;
   /** What is recorded only where asked for. */
   readonly optIn: { readonly lost: boolean; readonly cleanups: boolean; readonly durationByName: boolean };
 }
@@ -35,14 +40,14 @@ export interface Recorder {
 
 /** Listens to the hooks and turns what they tell into figures. */
 export function createRecorder(parts: RecorderParts): Recorder {
-  const { store, live, work, spans, origins, reports, optIn } = parts;
+  const { store, live, spans, origins, reports, steady, optIn } = parts;
   const known = createKnown(store);
-  const operations = recordOperations(store.kinds, work);
+  const operations = recordOperations(parts);
   const lost = optIn.lost ? createLost(loseContext) : undefined;
 
   function loseContext(slot: number): void {
     add(store.numbers.lost, nameOfLive(live, slot), 1);
-    reports.lost(slot, clock().now());
+    reports.lost(slot, steadyNow(steady));
     removeLive(live, slot);
     spans.release(slot);
     origins?.drop(slot);

@@ -71,6 +71,12 @@ const LATENCY = [
   10,
 ];
 
+/** How long what passes a timer or a network takes: nothing below a millisecond is told apart. */
+const DELAY = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** How long work goes on for nobody: coarser than LIFETIME, since it is told by kind and reason. */
+const SETTLING = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300];
+
 /** How long work takes: from a millisecond to the ten minutes of a forgotten job. */
 const LIFETIME = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
@@ -132,7 +138,7 @@ export const INSTRUMENTS = {
     unit: 's',
     help: 'From the end of a context until an operation in flight under it really stopped.',
     attributes: ['curfew.cancel.reason', 'curfew.operation.kind'],
-    boundaries: LIFETIME,
+    boundaries: SETTLING,
   },
   observed: {
     name: 'curfew.cancel.observed',
@@ -189,7 +195,7 @@ export const INSTRUMENTS = {
     unit: 's',
     help: 'From the instant of a deadline until it was noticed: a blocked event loop shows here.',
     attributes: ['curfew.detected_by'],
-    boundaries: LATENCY,
+    boundaries: DELAY,
   },
   remaining: {
     name: 'curfew.deadline.remaining',
@@ -226,7 +232,7 @@ export const INSTRUMENTS = {
     unit: 's',
     help: 'From the end of a context until the server had stopped the work.',
     attributes: ['db.system.name', 'curfew.backend.cancel.outcome'],
-    boundaries: LATENCY,
+    boundaries: DELAY,
   },
   lost: {
     name: 'curfew.context.lost',

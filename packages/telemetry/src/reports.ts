@@ -2,7 +2,7 @@ import { clock, type ChainBreak } from '@curfew/context/spi';
 import { trace } from '@opentelemetry/api';
 import { REASON_NAMES } from './cells';
 import type { TellEvent } from './events';
-import { labelFor } from './labels';
+import { clean } from './labels';
 import { nameOfLive, type Live } from './live';
 import { callerStack, type Origins } from './origins';
 import { EVENTS, WARNING_ATTRIBUTES } from './registry';
@@ -36,27 +36,29 @@ export function createReports({ store, live, origins, warn, tell }: ReportParts)
     orphan(work, now) {
       const reason = REASON_NAMES[work.reason] ?? 'canceled';
       const kind = store.kinds.value(work.kind);
-      const context = labelFor(work.node?.name);
-      const { span } = work;
-      if (span?.isRecording() === true) {
-        const attributes = { 'curfew.cancel.reason': reason };
-        tell(span, { name: EVENTS.orphan, at: clock().wallNow(), severity: 'WARN', attributes });
-      }
+      const context = store.names.value(work.contextName);
+      const name = typeof work.name === 'string' && work.name !== '' ? clean(work.name) : undefined;
       const age = seconds(now - work.endedAt);
-      const what = work.name === undefined ? `${kind} work` : `"${work.name}" (${kind})`;
+      const what = name === undefined ? `${kind} work` : `"${name}" (${kind})`;
       warn({
         sort: 'orphan',
         message: `Orphan: ${what} still runs ${age} s after its context "${context}" ended (${reason}).`,
         attributes: {
           'curfew.context.name': context,
           'curfew.operation.kind': kind,
-          [WARNING_ATTRIBUTES.operationName]: work.name,
+          [WARNING_ATTRIBUTES.operationName]: name,
           'curfew.cancel.reason': reason,
           [WARNING_ATTRIBUTES.age]: age,
         },
         stack: work.madeAt,
         span: work.spanContext,
       });
+      // Last, since a span of somebody's own making may throw.
+      const { span } = work;
+      if (span?.isRecording() === true) {
+        const attributes = { 'curfew.cancel.reason': reason };
+        tell(span, { name: EVENTS.orphan, at: clock().wallNow(), severity: 'WARN', attributes });
+      }
     },
 
     lingering(count, oldest, now) {
@@ -83,7 +85,7 @@ export function createReports({ store, live, origins, warn, tell }: ReportParts)
     },
 
     brokenChain({ cause, active }) {
-      const name = labelFor(active.name);
+      const name = store.names.value(store.names.peek(active.name));
       const what = cause === 'root_span' ? 'a span' : `a context from ${cause}()`;
       warn({
         sort: 'brokenChain',

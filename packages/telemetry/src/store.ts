@@ -162,7 +162,7 @@ function createHistogram(instrument: Instrument, dimensions: readonly Dimension[
 
 /** A clock that was swapped or set back must not make a sum fall, nor a NaN swallow it. */
 export function recordable(value: number): number {
-  return value > 0 ? value : 0;
+  return value > 0 && value < Infinity ? value : 0;
 }
 
 /** Adds to a cell of a counter or gauge. */

@@ -1,6 +1,7 @@
 import { clock } from '@curfew/context/spi';
 import { context, diag, ROOT_CONTEXT, type SpanContext } from '@opentelemetry/api';
 import type { EmitLogRecord } from './log-records';
+import { quietly } from './quietly';
 import { EVENTS, WARNING_ATTRIBUTES } from './registry';
 
 /** Something that a person should look at. */
@@ -39,7 +40,7 @@ export function createWarnings(emit: EmitLogRecord): (warning: Warning) => void 
       state === undefined || state.held === 0 ? '' : ` ${state.held} more since the last such line.`;
     const where = stack === undefined ? '' : ` It was made here:\n${stack}`;
     // Whoever listens to `diag` may write over the network too: nothing here belongs to the context that is active.
-    context.with(ROOT_CONTEXT, () => diag.warn(`curfew: ${message}${more}${where}`));
+    quietly(() => context.with(ROOT_CONTEXT, () => diag.warn(`curfew: ${message}${more}${where}`)));
     emit({
       eventName: EVENTS[sort],
       severity: 'WARN',

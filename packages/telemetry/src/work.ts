@@ -1,9 +1,10 @@
 import type { ContextNode, Ending } from '@curfew/context/spi';
 import { clock, MAX_DELAY } from '@curfew/context/spi';
-import type { SpanContext } from '@opentelemetry/api';
+import { createContextKey, trace, type SpanContext } from '@opentelemetry/api';
 import { REASON, REASONS } from './cells';
 import type { Exemplars } from './exemplars';
 import type { MarkableSpan } from './marking';
+import { passed, steadyNow, type Steady } from './steady';
 import { add, type Store } from './store';
 
 /** An operation or a span under a context, from its start until it settles. */
@@ -21,8 +22,12 @@ export interface Running {
   reported: boolean;
   /** Where its context was made, where that is known and the context has ended. */
   madeAt: string | undefined;
-  /** The node that ended, for the parent of the orphan's span. Set at the end, dropped when it settles. */
-  node: ContextNode | undefined;
+  /** Monotonic ms; -Infinity where its context had no deadline that could have passed by then. */
+  readonly begunAt: number;
+  /** Of the context that ended: its name, the span that it was derived under, whether it is not to be traced. */
+  contextName: number;
+  derivedUnder: SpanContext | undefined;
+  untraced: boolean;
   /** Neighbours among the work whose context has ended, by `endedAt`. */
   prev: Running | undefined;
   next: Running | undefined;
@@ -33,12 +38,18 @@ export interface Running {
   context: number;
 }
 
+/** The key under which OpenTelemetry marks the work of exporters, which belongs in no trace. */
+const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
 /** What is known of a piece of work when it begins. */
-export type WorkOrigin = Pick<Running, 'name' | 'span' | 'spanContext'>;
+export interface WorkOrigin extends Pick<Running, 'name' | 'span' | 'spanContext'> {
+  readonly node: ContextNode;
+}
 
 export interface WorkOptions {
   readonly store: Store;
   readonly exemplars: Exemplars;
+  readonly steady: Steady;
   /** Milliseconds. */
   readonly orphanGrace: number;
   /** Milliseconds. */
@@ -52,9 +63,11 @@ export interface WorkOptions {
 /** The end that work in flight is left behind by. */
 export interface EndedContext {
   readonly node: ContextNode;
+  /** The number of its name. */
+  readonly name: number;
   readonly ending: Ending;
-  /** Monotonic ms: the end itself, or where work began after it, that beginning. */
-  readonly at: number;
+  /** Monotonic ms of the end; absent for work that began after it, which counts from now. */
+  readonly at?: number;
   /** Where the context was made, where that is known. */
   readonly madeAt?: string | undefined;
 }
@@ -67,13 +80,13 @@ export interface Work {
   contextEnded(work: Running, ended: EndedContext): void;
   /** Brings orphans up to date with the clock, before figures are read. */
   catchUp(now: number): void;
-  /** Seconds that the orphans of a cell which still run have wasted so far. */
-  runningOrphanTime(cell: number, now: number): number;
+  /** Seconds that the orphans of a cell have wasted so far, those that still run included. */
+  orphanTime(cell: number, now: number): number;
   stop(): void;
 }
 
 export function createWork(options: WorkOptions): Work {
-  const { store, exemplars } = options;
+  const { store, exemplars, steady } = options;
   const { operations, orphans, orphansActive, orphanTime } = store.numbers;
   const { settle: settleDuration } = store.histograms;
   /** For each cell of running orphans, the sum of the instants at which their contexts ended, in ms. */
@@ -84,8 +97,11 @@ export function createWork(options: WorkOptions): Work {
   let waiting: Running | undefined;
   /** In the list, everything before this one has been reported. */
   let unreported: Running | undefined;
+  /** The seconds of each cell, as they were told last. */
+  const told = new Float64Array(orphansActive.values.length);
   let timer: unknown;
   let timerAt = Infinity;
+  let stopped = false;
 
   const cellOf = (work: Running) => work.kind * REASONS + work.reason;
 
@@ -149,11 +165,11 @@ export function createWork(options: WorkOptions): Work {
 
   function arm(): void {
     const at = nextInstant();
-    if (at === timerAt) return;
+    if (at === timerAt || stopped) return;
     disarm();
     if (at === Infinity) return;
     timerAt = at;
-    const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(at - clock().now())));
+    const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(at - steadyNow(steady))));
     timer = clock().setTimer(fire, delay, false);
   }
 
@@ -166,12 +182,12 @@ export function createWork(options: WorkOptions): Work {
   function fire(): void {
     timer = undefined;
     timerAt = Infinity;
-    catchUp(clock().now());
+    catchUp(steadyNow(steady));
     arm();
   }
 
   return {
-    begin(kind, { name, span, spanContext }) {
+    begin(kind, { node, name, span, spanContext }) {
       add(operations, kind, 1);
       return {
         kind,
@@ -183,7 +199,10 @@ export function createWork(options: WorkOptions): Work {
         orphan: false,
         reported: false,
         madeAt: undefined,
-        node: undefined,
+        begunAt: node.due === undefined ? -Infinity : steadyNow(steady),
+        contextName: 0,
+        derivedUnder: undefined,
+        untraced: false,
         prev: undefined,
         next: undefined,
         older: undefined,
@@ -194,9 +213,9 @@ export function createWork(options: WorkOptions): Work {
     settle(work) {
       add(operations, work.kind, -1);
       if (Number.isNaN(work.endedAt)) return;
-      const now = clock().now();
+      const now = steadyNow(steady);
       const cell = cellOf(work);
-      const took = Math.max(0, now - work.endedAt);
+      const took = now - work.endedAt;
       const bucket = settleDuration.record(work.reason * store.kinds.size + work.kind, took / 1000);
       if (exemplars.wants(settleDuration, bucket, now))
         exemplars.take(settleDuration, bucket, { value: took / 1000, now, span: work.spanContext });
@@ -207,25 +226,34 @@ export function createWork(options: WorkOptions): Work {
         add(orphansActive, cell, -1);
         endSums[cell] = (endSums[cell] as number) - work.endedAt;
         add(orphanTime, cell, took / 1000);
-        options.onOrphanSettled(work, now);
       }
-      work.node = undefined;
       if (first === undefined) disarm();
+      if (work.orphan) options.onOrphanSettled(work, now);
     },
-    contextEnded(work, { node, ending, at, madeAt }) {
+    contextEnded(work, { node, name, ending, at, madeAt }) {
       if (!Number.isNaN(work.endedAt) || ending.reason === undefined) return;
-      work.endedAt = at;
+      // Nobody may have noticed a deadline that had passed before the work began.
+      work.endedAt = Math.max(work.begunAt, passed(at ?? NaN, steadyNow(steady)));
       work.reason = REASON[ending.reason];
-      work.node = node;
+      // What is kept of the context is this: the work may never settle.
+      work.contextName = name;
+      work.derivedUnder = trace.getSpanContext(node);
+      work.untraced = node.getValue(SUPPRESS_TRACING) === true;
       work.madeAt = madeAt;
       insert(work);
       arm();
     },
     catchUp,
-    runningOrphanTime(cell, now) {
+    orphanTime(cell, now) {
       const running = orphansActive.values[cell] as number;
-      return running === 0 ? 0 : Math.max(0, (running * now - (endSums[cell] as number)) / 1000);
+      const wasted = (running * now - (endSums[cell] as number)) / 1000;
+      const time = (orphanTime.values[cell] as number) + (running === 0 ? 0 : wasted);
+      // The sum is rounded in another way when one of them settles; a counter must not fall by that either.
+      return (told[cell] = Math.max(told[cell] as number, time));
     },
-    stop: disarm,
+    stop() {
+      stopped = true;
+      disarm();
+    },
   };
 }

@@ -1,0 +1,236 @@
+import { NEVER, type Ctx, type End, type From, type Origin, type Reason } from './acts';
+import { createDueQueue } from './due-queue';
+import { subtree, type Moment } from './moment';
+import type { Tally } from './tally';
+import type { Work } from './work';
+
+/** Contexts, their deadlines and their ends. */
+export interface Tree {
+  /** Contexts that have not ended. */
+  readonly live: readonly Ctx[];
+  /** Contexts started so far. */
+  readonly started: number;
+  readonly seen: Seen;
+  /** Starts a context with a deadline in `ms`, unless it is born done. */
+  derive(made: Ctx, from: From, ms: number): void;
+  /** A context that started from a root, although another one was active. */
+  breakChain(cause: string): void;
+  /** Compares the clock, as whoever asks a context does. */
+  check(ctx: Ctx): void;
+  cancel(ctx: Ctx, reason: Reason, origin: Origin): void;
+  release(ctx: Ctx): void;
+  retire(ctx: Ctx): void;
+  /** Milliseconds until the deadline that ends this context. */
+  remaining(ctx: Ctx): number;
+  /** Lets time pass, with the timers that fire in it. */
+  advance(ms: number): void;
+}
+
+/** Proof that a run was as varied as it is meant to be. */
+export interface Seen {
+  /** The depths at which cancellations started. */
+  readonly depths: ReadonlySet<number>;
+  /** Cancellations that started in a listener of another one. */
+  readonly reentrant: number;
+}
+
+export interface TreeParts {
+  readonly tally: Tally;
+  readonly moment: Moment;
+  readonly work: Work;
+  readonly durationByName: boolean;
+  /** Lets happen what was to happen at the end of these contexts. */
+  tell(reached: readonly Ctx[]): void;
+}
+
+/** Of the spans open at a cancellation, so many are marked; the rest are counted as overflows. */
+const MAX_MARKED_SPANS = 1000;
+
+export function createTree({ tally, moment, work, durationByName, tell }: TreeParts): Tree {
+  const live: Ctx[] = [];
+  const due = createDueQueue();
+  const seen = { depths: new Set<number>(), reentrant: 0 };
+  let started = 0;
+  /** Ends being told at this moment, one within the other. */
+  let telling = 0;
+
+  /** Who set the earliest deadline on the path; of equal ones, the one furthest up. */
+  function earliest(ctx: Ctx): Ctx | undefined {
+    let found: Ctx | undefined;
+    let least = NEVER;
+    for (let at: Ctx | undefined = ctx; at !== undefined; at = at.parent) {
+      if (at.due === NEVER || at.due > least) continue;
+      found = at;
+      least = at.due;
+    }
+    return found;
+  }
+
+  function check(ctx: Ctx): void {
+    while (ctx.end === undefined) {
+      const first = earliest(ctx);
+      if (first === undefined || first.due > moment.now) return;
+      expire(first, 'check');
+    }
+  }
+
+  function expire(ctx: Ctx, detectedBy: 'timer' | 'check'): void {
+    if (!moment.enforced) {
+      observe(ctx, 'deadline_exceeded', 'deadline');
+      return;
+    }
+    tally.measure('curfew.deadline.lateness', `curfew_detected_by="${detectedBy}"`, moment.now - ctx.due);
+    finish(ctx, { outcome: 'deadline_exceeded', origin: 'deadline', retired: false, at: ctx.due });
+  }
+
+  /** Arms the deadlines of a subtree that no ancestor's covers any more. */
+  function arm(root: Ctx): void {
+    for (const ctx of subtree(root)) {
+      if (ctx.due === NEVER || ctx.armed || earliest(ctx) !== ctx) continue;
+      ctx.armed = true;
+      due.add(ctx);
+    }
+  }
+
+  function cancel(ctx: Ctx, reason: Reason, origin: Origin): void {
+    check(ctx);
+    if (ctx.end !== undefined) return;
+    if (moment.enforced) finish(ctx, { outcome: reason, origin, retired: false, at: moment.now });
+    else observe(ctx, reason, origin);
+  }
+
+  /** Marks the subtree, then tells. */
+  function finish(root: Ctx, end: End): void {
+    root.parent?.children?.delete(root);
+    const reached = subtree(root);
+    for (const ctx of reached) markEnded(ctx, end);
+    if (end.outcome === 'completed') {
+      tell(reached);
+    } else {
+      const reason = `curfew_cancel_reason="${end.outcome}"`;
+      const labels = `curfew_cancel_origin="${end.origin}",${reason},${root.label}`;
+      tally.count('curfew.context.cancellations', labels);
+      tally.measure('curfew.cancel.fanout', reason, reached.length - 1);
+      tallyUnmarkedSpans(reached);
+      for (const ctx of reached) work.leaveBehind(ctx, end.outcome, end.at);
+      seen.depths.add(root.depth);
+      if (telling++ > 0) seen.reentrant++;
+      tell(reached);
+      telling--;
+      const boundary = 'curfew_propagation_boundary="in_process"';
+      tally.measure('curfew.cancel.propagation.duration', `${reason},${boundary}`, moment.now - end.at);
+    }
+    for (const ctx of reached) letGo(ctx);
+  }
+
+  function markEnded(ctx: Ctx, end: End): void {
+    ctx.end = end;
+    const last = live.pop() as Ctx;
+    if (last !== ctx) {
+      live[ctx.place] = last;
+      last.place = ctx.place;
+    }
+    const outcome = `curfew_context_outcome="${end.outcome}"`;
+    tally.count('curfew.context.ended', ctx.label, outcome);
+    const labels = durationByName ? `${ctx.label},${outcome}` : outcome;
+    tally.measure('curfew.context.duration', labels, moment.now - ctx.startedAt);
+  }
+
+  /** A context that something still holds must not hold the rest of its tree. */
+  function letGo(ctx: Ctx): void {
+    ctx.parent = undefined;
+    ctx.children = undefined;
+    ctx.listeners = undefined;
+    ctx.hearers = undefined;
+  }
+
+  function tallyUnmarkedSpans(reached: readonly Ctx[]): void {
+    let spans = 0;
+    for (const { operations } of reached) for (const { how } of operations ?? []) if (how === 'span') spans++;
+    const unmarked = spans - MAX_MARKED_SPANS;
+    if (unmarked > 0) tally.count('curfew.sdk.overflows', 'curfew_sdk_limit="span"', '', unmarked);
+  }
+
+  /** A request that finished: completed, nobody is told, its children go on without it and its deadline. */
+  function retire(ctx: Ctx): void {
+    if (ctx.end !== undefined) return;
+    markEnded(ctx, { outcome: 'completed', origin: 'caller', retired: true, at: moment.now });
+    ctx.parent?.children?.delete(ctx);
+    for (const child of ctx.children ?? []) {
+      child.parent = undefined;
+      arm(child);
+    }
+    letGo(ctx);
+  }
+
+  /** Observe mode: what would have been cancelled is told, and retired instead. */
+  function observe(ctx: Ctx, reason: Reason, origin: Origin): void {
+    const labels = `curfew_cancel_origin="${origin}",curfew_cancel_reason="${reason}"`;
+    tally.count('curfew.cancel.observed', labels);
+    retire(ctx);
+  }
+
+  function breakChain(cause: string): void {
+    if (moment.active === undefined || moment.active.end !== undefined) return;
+    tally.count('curfew.chain.breaks', `curfew_break_cause="${cause}"`);
+  }
+
+  /** Puts a context under its parent; `false` where it is born done. */
+  function link(made: Ctx, parent: Ctx): boolean {
+    check(parent);
+    if (parent.end === undefined) {
+      made.parent = parent;
+      made.depth = parent.depth + 1;
+      (parent.children ??= new Set()).add(made);
+    } else if (!parent.end.retired) made.end = parent.end;
+    return made.end === undefined;
+  }
+
+  return {
+    live,
+    seen,
+    get started() {
+      return started;
+    },
+    derive(made, from, ms) {
+      if (typeof from === 'string') breakChain(from);
+      else if ('name' in from && !link(made, from)) return;
+      started++;
+      made.label = tally.label('name', made.name);
+      made.startedAt = moment.now;
+      made.place = live.push(made) - 1;
+      if (ms === NEVER) return;
+      made.due = moment.now + ms;
+      if (earliest(made) !== made) return;
+      made.armed = true;
+      if (ms <= 0) expire(made, 'check');
+      else due.add(made);
+    },
+    breakChain,
+    check,
+    cancel,
+    release(ctx) {
+      check(ctx);
+      if (ctx.end !== undefined) return;
+      if (work.runsUnder(ctx)) cancel(ctx, 'canceled', 'caller');
+      else finish(ctx, { outcome: 'completed', origin: 'caller', retired: false, at: moment.now });
+    },
+    retire(ctx) {
+      check(ctx);
+      retire(ctx);
+    },
+    remaining: (ctx) => (earliest(ctx)?.due ?? NEVER) - moment.now,
+    advance(ms) {
+      const until = moment.now + ms;
+      for (let first = due.first(); first !== undefined && first.due <= until; first = due.first()) {
+        moment.now = Math.max(moment.now, first.due);
+        // Once the timer has fired, everything is noticed that has passed meanwhile.
+        for (let next: Ctx | undefined = first; next !== undefined && next.due <= moment.now;) {
+          expire(next, 'timer');
+          next = due.first();
+        }
+      }
+      moment.now = Math.max(moment.now, until);
+    },
+  };
+}
