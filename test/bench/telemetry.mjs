@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { background, withCancel, withTimeout } from '@curfew/context';
+import { clock } from '@curfew/context/spi';
 import { install } from '@curfew/telemetry';
 
 const [, , mode, life] = process.argv;
@@ -12,6 +13,8 @@ const lives = {
   'derive and release': (parent) => withCancel(parent, { name: 'bench' })[1](),
   'derive with a timeout and release': (parent) => withTimeout(parent, 60_000, { name: 'bench' })[1](),
   'derive and cancel': (parent) => withCancel(parent, { name: 'bench' })[1]('why'),
+  // What a life with telemetry cannot do without: when it began and when it ended.
+  'two readings of the clock, alone': () => clock().now() + clock().now(),
 };
 
 if (mode === 'off' || mode === 'on') {

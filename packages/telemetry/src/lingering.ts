@@ -35,8 +35,9 @@ export function watchLingering({
     eachLive(live, (slot) => {
       if (isLongLived(live, slot) || isTold(live, slot)) return;
       const startedAt = live.startedAt[slot] as number;
-      if (now - startedAt < lingerAfter) {
-        next = Math.min(next, startedAt + lingerAfter);
+      // One that began while the clock was no number never does.
+      if (!(now - startedAt >= lingerAfter)) {
+        if (startedAt + lingerAfter < next) next = startedAt + lingerAfter;
         return;
       }
       setTold(live, slot);

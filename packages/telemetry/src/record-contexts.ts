@@ -64,7 +64,9 @@ interface Delivery {
 export function recordContexts(parts: ContextParts): ContextEvents {
   const { store, live, work, operations, spans, own, exemplars, known, origins, lost, steady } = parts;
   const { durationByName, tell, onError } = parts;
-  const { names, numbers, histograms } = store;
+  const { names } = store;
+  const { ended, cancellations, overflows } = store.numbers;
+  const { duration, fanout, lateness, propagation } = store.histograms;
   const nameOf = repeated(names);
   /** Innermost last: a listener may cancel something else. */
   const deliveries: Delivery[] = [];
@@ -72,15 +74,23 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   function recordEnd(node: ContextNode, slot: number, outcome: number, now: number): number {
     // Derived before telemetry was installed: its end still counts, or the sums would not agree.
     const name = slot < 0 ? nameOf(node.name) : nameOfLive(live, slot);
-    add(numbers.ended, name * OUTCOMES + outcome, 1);
+    add(ended, name * OUTCOMES + outcome, 1);
     if (slot < 0) return name;
     const seconds = recordable((now - (live.startedAt[slot] as number)) / 1000);
-    const bucket = histograms.duration.record(durationByName ? name * OUTCOMES + outcome : outcome, seconds);
-    if (exemplars.kept && exemplars.wants(histograms.duration, bucket, now)) {
-      const span = spanOf(node, spans.oldest(slot)?.spanContext);
-      exemplars.take(histograms.duration, bucket, { value: seconds, now, span });
-    }
+    const bucket = duration.record(durationByName ? name * OUTCOMES + outcome : outcome, seconds);
+    if (exemplars.kept) exemplify(node, slot, { bucket, seconds, now });
     return name;
+  }
+
+  /** Apart from `recordEnd`, to keep that small enough to be inlined. */
+  function exemplify(
+    node: ContextNode,
+    slot: number,
+    at: { bucket: number; seconds: number; now: number },
+  ): void {
+    if (!exemplars.wants(duration, at.bucket, at.now)) return;
+    const span = spanOf(node, spans.oldest(slot)?.spanContext);
+    exemplars.take(duration, at.bucket, { value: at.seconds, now: at.now, span });
   }
 
   function release(node: ContextNode, slot: number): void {
@@ -96,32 +106,32 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     const reason = REASON[ending.reason ?? 'canceled'];
     const now = ending.markedAt;
     const cell = (name * REASONS + reason) * ORIGINS + known(ORIGIN, ending.origin, 'caller');
-    add(numbers.cancellations, cell, 1);
-    const fanout = histograms.fanout.record(reason, ending.fanout);
+    add(cancellations, cell, 1);
+    const reached = fanout.record(reason, ending.fanout);
     if (exemplars.kept) {
-      exemplars.take(numbers.cancellations, cell, { value: 1, now, span });
-      exemplars.take(histograms.fanout, fanout, { value: ending.fanout, now, span });
+      exemplars.take(cancellations, cell, { value: 1, now, span });
+      exemplars.take(fanout, reached, { value: ending.fanout, now, span });
     }
     if (ending.detectedBy === undefined) return;
-    const lateness = recordable((now - ending.at) / 1000);
-    const bucket = histograms.lateness.record(DETECTED_BY[ending.detectedBy], lateness);
-    if (exemplars.kept) exemplars.take(histograms.lateness, bucket, { value: lateness, now, span });
+    const seconds = recordable((now - ending.at) / 1000);
+    const bucket = lateness.record(DETECTED_BY[ending.detectedBy], seconds);
+    if (exemplars.kept) exemplars.take(lateness, bucket, { value: seconds, now, span });
   }
 
   function leaveWorkBehind(node: ContextNode, slot: number, ending: Ending, name: number): void {
     const madeAt = slot < 0 ? undefined : origins?.of(slot);
-    const ended = { node, name, ending, at: ending.at, madeAt };
+    const left = { node, name, ending, at: ending.at, madeAt };
     for (let operation = node.operations; operation !== undefined; operation = operation.next) {
       const running = operations.find(operation);
-      if (running !== undefined) work.contextEnded(running, ended);
+      if (running !== undefined) work.contextEnded(running, left);
     }
     if (slot < 0) return;
     const at = wallTime(ending.at, ending.markedAt);
     for (let open = spans.oldest(slot); open !== undefined; open = open.newer) {
-      work.contextEnded(open, ended);
+      work.contextEnded(open, left);
       if (open.span === undefined) continue;
       if (++marked > MAX_MARKED_SPANS) {
-        add(numbers.overflows, LIMIT.span, 1);
+        add(overflows, LIMIT.span, 1);
         continue;
       }
       try {
@@ -147,8 +157,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
 
   return {
     contextStarted(node, now) {
-      const startedAt = steadyNow(steady, reading(now));
-      const slot = addLive(live, startedAt, nameOf(node.name), (node.flags & Flag.LONG_LIVED) !== 0);
+      const slot = addLive(live, reading(now), nameOf(node.name), (node.flags & Flag.LONG_LIVED) !== 0);
       node.slot = live.first + slot;
       if (origins !== undefined) origins.capture(slot);
       if (lost !== undefined) lost.watch(node, slot);
@@ -158,7 +167,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       const { outcome } = ending;
       const slot = slotOf(live, node);
       if (outcome === 'completed') {
-        recordEnd(node, slot, OUTCOME.completed, steadyNow(steady, reading(now)));
+        recordEnd(node, slot, OUTCOME.completed, reading(now));
         if (ending.node !== undefined) excuseAborts(slot, ending);
       } else {
         const name = recordEnd(node, slot, OUTCOME[outcome], steadyNow(steady, ending.markedAt));
@@ -180,20 +189,20 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
       const seconds = recordable((now - ending.at) / 1000);
-      const bucket = histograms.propagation.record(
-        REASON[reason] * BOUNDARIES + BOUNDARY.in_process,
-        seconds,
-      );
-      if (exemplars.wants(histograms.propagation, bucket, now)) {
+      const bucket = propagation.record(REASON[reason] * BOUNDARIES + BOUNDARY.in_process, seconds);
+      if (exemplars.wants(propagation, bucket, now)) {
         const span = spanOf(node, delivery?.open?.spanContext());
-        exemplars.take(histograms.propagation, bucket, { value: seconds, now, span });
+        exemplars.take(propagation, bucket, { value: seconds, now, span });
       }
       own.cancelled(ending, node, names.value(delivery?.name ?? names.peek(node.name)), delivery?.open, now);
     },
   };
 }
 
-/** The time, unless the core has read it already. */
+/**
+ * The time, unless the core has read it already. A life needs no more of it: where the clock
+ * is set back, it lasted no time.
+ */
 function reading(now: number | undefined): number {
   return now === undefined || Number.isNaN(now) ? clock().now() : now;
 }
