@@ -47,7 +47,7 @@ function serve(mode) {
   const server = http.createServer((request, response) => response.end('hello world'));
   process.on('message', () => {
     const { user, system } = process.cpuUsage();
-    process.send(user + system);
+    process.send({ user, system });
   });
   server.listen(0, '127.0.0.1', () => process.send(server.address().port));
 }
@@ -104,7 +104,7 @@ function loadFromHere(port) {
   });
 }
 
-/** Microseconds of CPU that a server has used so far. */
+/** Microseconds of CPU, of both sorts, that a server has used so far. */
 function cpuOf(child) {
   return new Promise((resolve) => {
     child.once('message', resolve);
@@ -125,7 +125,10 @@ async function round(servers, number) {
     const { mode, child, port } = servers[(index + number) % servers.length];
     const before = await cpuOf(child);
     const { rate, count, p99 } = await load(port);
-    found.set(mode, { rate, p99, cpu: ((await cpuOf(child)) - before) / count });
+    const after = await cpuOf(child);
+    const user = (after.user - before.user) / count;
+    const system = (after.system - before.system) / count;
+    found.set(mode, { rate, p99, user, system, cpu: user + system });
   }
   return found;
 }
@@ -135,7 +138,7 @@ async function compare(generations, rounds) {
   for (let generation = 0; generation < generations; generation++) {
     const servers = [];
     for (const mode of MODES) servers.push({ mode, ...(await start(mode)) });
-    await round(servers, 0);
+    for (let warm = 0; warm < 2; warm++) await round(servers, warm);
     for (let number = 0; number < rounds; number++) found.push(await round(servers, number));
     for (const { child } of servers) child.kill();
   }
@@ -144,7 +147,7 @@ async function compare(generations, rounds) {
     `medians of ${generations} × ${rounds} paired rounds of ${SECONDS} s, ${CONNECTIONS} connections\n`,
   );
   console.log(
-    '| server | requests/s | ratio, median of rounds (quartiles) | p99 ms | CPU µs a request | ratio |',
+    '| server | requests/s | ratio, median of rounds (quartiles) | p99 ms | CPU µs a request, user + system | ratio |',
   );
   console.log('|---|---|---|---|---|---|');
   for (const mode of MODES) {
@@ -155,7 +158,7 @@ async function compare(generations, rounds) {
       median(all(({ rate }) => rate)).toFixed(0),
       `${quartile(0.5)} (${quartile(0.25)}–${quartile(0.75)})`,
       median(all(({ p99 }) => p99)).toFixed(2),
-      median(all(({ cpu }) => cpu)).toFixed(1),
+      `${median(all(({ user }) => user)).toFixed(1)} + ${median(all(({ system }) => system)).toFixed(1)}`,
       median(all((own, floor) => own.cpu / floor.cpu)).toFixed(3),
     ];
     console.log(`| ${[mode, ...figures].join(' | ')} |`);

@@ -1,3 +1,4 @@
+import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { FOREIGN } from './keys';
 import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
 import { runtime } from './runtime';
@@ -91,6 +92,8 @@ function foreignName(layers: Layer): string | undefined {
   let layer: Layer | undefined = layers;
   while (layer?.rest !== undefined) layer = layer.rest;
   if (layer?.key !== FOREIGN) return undefined;
+  // By far the most frequent, and cheaper to compare than its name.
+  if ((layer.value as object).constructor === ROOT_CONTEXT.constructor) return undefined;
   const name = typeName(layer.value);
   return name === 'BaseContext' ? undefined : name;
 }

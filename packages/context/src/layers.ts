@@ -26,7 +26,8 @@ export function beneath(
   key: symbol,
   again: (layer: Layer, rest: Layer | undefined) => Layer,
 ): Layer | undefined {
-  if (layers.key === key) return layers.rest;
+  // A layer without a key only says what its context carried, which the one above it says anew.
+  if (layers.key === key || layers.key === undefined) return layers.rest;
   const { depth } = layers;
   if (depth < FIRST_COMPACTION || (depth & (depth - 1)) !== 0) return layers;
   return compact(layers, key, again);

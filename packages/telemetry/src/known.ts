@@ -13,7 +13,9 @@ export type Known = <V extends string>(
 
 export function createKnown(store: Store): Known {
   return (numbering, value, nearest) => {
-    if (Object.hasOwn(numbering, value)) return numbering[value];
+    const number: unknown = numbering[value];
+    // What is inherited, as by the name `constructor`, is no number.
+    if (typeof number === 'number') return number;
     add(store.numbers.overflows, LIMIT.value, 1);
     return numbering[nearest];
   };
