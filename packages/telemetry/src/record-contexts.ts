@@ -56,8 +56,9 @@ type ContextEvents = Pick<HookEvents, 'contextStarted' | 'contextEnded' | 'cance
 interface Delivery {
   readonly ending: Ending;
   readonly name: number;
-  /** The first span open under the originating node. */
+  /** The first span open under the originating node, and the one that exemplars lead to. */
   readonly open: MarkableSpan | undefined;
+  readonly span: SpanContext | undefined;
 }
 
 /** Records the lives of contexts. In a life without a cancellation the store is updated twice. */
@@ -71,6 +72,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   /** Innermost last: a listener may cancel something else. */
   const deliveries: Delivery[] = [];
   let marked = 0;
+
   function recordEnd(node: ContextNode, slot: number, outcome: number, now: number): number {
     // Derived before telemetry was installed: its end still counts, or the sums would not agree.
     const name = slot < 0 ? nameOf(node.name) : nameOfLive(live, slot);
@@ -172,10 +174,11 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       } else {
         const name = recordEnd(node, slot, OUTCOME[outcome], steadyNow(steady, ending.markedAt));
         if (ending.node === node) {
-          const open = slot < 0 ? undefined : spans.oldest(slot)?.span;
-          deliveries.push({ ending, name, open });
+          const open = slot < 0 ? undefined : spans.oldest(slot);
+          const span = exemplars.kept ? spanOf(node, open?.spanContext) : undefined;
+          deliveries.push({ ending, name, open: open?.span, span });
           marked = 0;
-          recordCancellation(ending, name, exemplars.kept ? spanOf(node, open?.spanContext()) : undefined);
+          recordCancellation(ending, name, span);
         }
         leaveWorkBehind(node, slot, ending, name);
       }
@@ -191,8 +194,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       const seconds = recordable((now - ending.at) / 1000);
       const bucket = propagation.record(REASON[reason] * BOUNDARIES + BOUNDARY.in_process, seconds);
       if (exemplars.wants(propagation, bucket, now)) {
-        const span = spanOf(node, delivery?.open?.spanContext());
-        exemplars.take(propagation, bucket, { value: seconds, now, span });
+        exemplars.take(propagation, bucket, { value: seconds, now, span: delivery?.span });
       }
       own.cancelled(ending, node, names.value(delivery?.name ?? names.peek(node.name)), delivery?.open, now);
     },
