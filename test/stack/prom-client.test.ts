@@ -152,7 +152,7 @@ describe('a Prometheus', () => {
         'x'.repeat(100),
         'unnamed',
         '_',
-        `${'y'.repeat(99)}_`,
+        'y'.repeat(99),
       ].sort(),
     );
     const [sum] = await ask('query', { query: 'sum(curfew_context_ended_total)' });
