@@ -63,12 +63,12 @@ export function installed(): Telemetry | undefined {
  */
 export function install(options: TelemetryOptions = {}): Telemetry {
   const settings = checkTelemetryOptions(options);
-  const slots = globalThis as { [INSTALLED]?: Telemetry };
-  const present = slots[INSTALLED];
+  const present = installed();
   if (present !== undefined) {
     diag.warn('@curfew/telemetry is installed already; the options of the second call are not used.');
     return present;
   }
+  const slots = globalThis as { [INSTALLED]?: Telemetry };
   const telemetry = create(settings, () => {
     if (slots[INSTALLED] === telemetry) delete slots[INSTALLED];
   });

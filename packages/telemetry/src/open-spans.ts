@@ -73,12 +73,8 @@ export function createOpenSpans(): OpenSpans {
     }
     if (row === leftBehind) {
       unlink(row, running);
-      leave(running);
+      running.context = NOWHERE;
     }
-  }
-
-  function leave(running: Running): void {
-    running.context = NOWHERE;
   }
 
   return {
@@ -107,7 +103,7 @@ export function createOpenSpans(): OpenSpans {
         const next = running.newer;
         running.newer = undefined;
         running.older = undefined;
-        if (notHeld.has(running)) leave(running);
+        if (notHeld.has(running)) running.context = NOWHERE;
         else {
           running.context = LEFT_BEHIND;
           append(leftBehind, running);

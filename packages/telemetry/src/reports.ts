@@ -1,10 +1,11 @@
-import { clock, type ChainBreak } from '@curfew/context/spi';
+import type { ChainBreak } from '@curfew/context/spi';
 import { trace } from '@opentelemetry/api';
 import { REASON_NAMES } from './cells';
 import type { TellEvent } from './events';
 import { clean } from './labels';
 import { nameOfLive, type Live } from './live';
 import { callerStack, type Origins } from './origins';
+import { wallTime } from './own-spans';
 import { EVENTS, WARNING_ATTRIBUTES } from './registry';
 import type { Store } from './store';
 import type { Warning } from './warnings';
@@ -57,7 +58,7 @@ export function createReports({ store, live, origins, warn, tell }: ReportParts)
       const { span } = work;
       if (span?.isRecording() === true) {
         const attributes = { 'curfew.cancel.reason': reason };
-        tell(span, { name: EVENTS.orphan, at: clock().wallNow(), severity: 'WARN', attributes });
+        tell(span, { name: EVENTS.orphan, at: wallTime(now, now), severity: 'WARN', attributes });
       }
     },
 

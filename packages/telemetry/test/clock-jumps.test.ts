@@ -8,6 +8,7 @@ import {
   type CancelContext,
 } from '@curfew/context';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
+import { createRandom, seedOfRun } from './forest/random';
 import { figure, observe, risingFigures, type Observed } from './observed';
 
 const HOUR = 3_600_000;
@@ -165,13 +166,7 @@ test('a clock that is no number for a while leaves no figure that is none, and l
 });
 
 test('whatever the clock does, no counter falls and no figure is lost', async () => {
-  const seed = Number(process.env.CURFEW_TEST_SEED ?? Date.now() % 2 ** 31);
-  console.log(`seed ${seed} (CURFEW_TEST_SEED)`);
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return Math.floor((state / 0x80000000) * below);
-  };
+  const { below: random } = createRandom(seedOfRun());
   const { clock, telemetry, tracer } = observed;
   const sane = clock.now;
   const live: { ctx: CancelContext; cancel: Cancel; finish: () => void }[] = [];

@@ -16,7 +16,9 @@ export interface Observed {
   readonly telemetry: Telemetry;
   readonly tracer: Tracer;
   readonly provider: NodeTracerProvider;
-  /** Spans of a name that were exported so far. */
+  /** All spans that were exported so far. */
+  finished(): ReadableSpan[];
+  /** Those of a name. */
   exported(name: string): ReadableSpan[];
   /** The only one of its name. */
   only(name: string): ReadableSpan;
@@ -48,6 +50,7 @@ export function observe({ telemetry: options, sampler, processors = [] }: Observ
     telemetry,
     tracer: trace.getTracer('test'),
     provider,
+    finished: () => exporter.getFinishedSpans(),
     exported,
     errors: () => figure(telemetry, 'curfew.sdk.hook.errors') - errorsBefore,
     only(name) {

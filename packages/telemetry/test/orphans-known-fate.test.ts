@@ -9,38 +9,16 @@ import {
   type CancelContext,
 } from '@curfew/context';
 import { end, retire } from '@curfew/context/spi';
-import { install, type Telemetry } from '@curfew/telemetry';
-import { context, trace, type Tracer } from '@opentelemetry/api';
-import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
-import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 import { scrape, total } from './exposition';
+import { createRandom, seedOfRun } from './forest/random';
+import { observe, type Observed } from './observed';
 
 const OPERATIONS = 10_000;
 const GRACE = 1000;
 
-let clock: ManualClock;
-let restore: () => void;
-let telemetry: Telemetry;
-let exporter: InMemorySpanExporter;
-let provider: NodeTracerProvider;
-let tracer: Tracer;
-beforeEach(() => {
-  ({ clock, restore } = useManualClock());
-  telemetry = install({ orphanGrace: GRACE });
-  exporter = new InMemorySpanExporter();
-  provider = new NodeTracerProvider({
-    spanProcessors: [telemetry.spanProcessor, new SimpleSpanProcessor(exporter)],
-  });
-  provider.register();
-  tracer = trace.getTracer('test');
-});
-afterEach(async () => {
-  await provider.shutdown();
-  trace.disable();
-  context.disable();
-  telemetry.uninstall();
-  restore();
-});
+let observed: Observed;
+beforeEach(() => (observed = observe({ telemetry: { orphanGrace: GRACE } })));
+afterEach(() => observed.stop());
 
 const DEADLINE = 3_600_000;
 
@@ -60,7 +38,7 @@ const ENDS: readonly End[] = [
     orphans: true,
     noticed,
     act(ctx: CancelContext) {
-      clock.block(DEADLINE + noticed);
+      observed.clock.block(DEADLINE + noticed);
       ctx.err();
     },
   })),
@@ -77,13 +55,8 @@ interface Fate {
 }
 
 test('of ten thousand operations of known fate each orphan is found, by name, and nothing else', async () => {
-  const seed = Number(process.env.CURFEW_TEST_SEED ?? Date.now() % 2 ** 31);
-  console.log(`seed ${seed} (CURFEW_TEST_SEED)`);
-  let state = seed;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return Math.floor((state / 0x80000000) * below);
-  };
+  const { clock, telemetry, tracer } = observed;
+  const { below: random } = createRandom(seedOfRun());
   const settled = () => new Promise((resolve) => setImmediate(resolve));
   const expected = new Set<string>();
   const running: Fate[] = [];
@@ -144,7 +117,7 @@ test('of ten thousand operations of known fate each orphan is found, by name, an
 
 /** By the spans that were exported for them: each is named, or is the child of the work's own span. */
 function namesOfOrphans(): string[] {
-  const spans = exporter.getFinishedSpans();
+  const spans = observed.finished();
   const nameOf = new Map(spans.map((span) => [span.spanContext().spanId, span.name]));
   return spans
     .filter(({ name }) => name === 'curfew.orphan')

@@ -1,30 +1,23 @@
 import { background, withCancel } from '@curfew/context';
 import { hooks } from '@curfew/context/spi';
-import { install, type Exemplar, type Family, type Telemetry } from '@curfew/telemetry';
+import type { Exemplar, Family, Telemetry } from '@curfew/telemetry';
 import { register } from '@curfew/telemetry/prom-client';
-import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
+import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import type { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { Registry, type OpenMetricsContentType } from 'prom-client';
-import { useManualClock, type ManualClock } from '../../../test/manual-clock';
+import type { ManualClock } from '../../../test/manual-clock';
+import { observe, type Observed } from './observed';
 import { parsePromText } from './prom-client-text';
 
+let observed: Observed;
 let clock: ManualClock;
-let restore: () => void;
 let telemetry: Telemetry;
 let provider: NodeTracerProvider;
 beforeEach(() => {
-  ({ clock, restore } = useManualClock());
-  telemetry = install();
-  provider = new NodeTracerProvider({ spanProcessors: [telemetry.spanProcessor] });
-  provider.register();
+  observed = observe();
+  ({ clock, telemetry, provider } = observed);
 });
-afterEach(async () => {
-  await provider.shutdown();
-  trace.disable();
-  context.disable();
-  telemetry.uninstall();
-  restore();
-});
+afterEach(() => observed.stop());
 
 function openMetrics(): Registry<OpenMetricsContentType> {
   const registry = new Registry<OpenMetricsContentType>();

@@ -1,47 +1,23 @@
 import { active, background, onEnd, scope, withCancel, withoutCancel, withTimeout } from '@curfew/context';
 import { end } from '@curfew/context/spi';
-import { install, type Telemetry } from '@curfew/telemetry';
+import type { Telemetry } from '@curfew/telemetry';
 import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Tracer } from '@opentelemetry/api';
-import {
-  InMemorySpanExporter,
-  NodeTracerProvider,
-  SimpleSpanProcessor,
-  type ReadableSpan,
-} from '@opentelemetry/sdk-trace-node';
-import { useManualClock, type ManualClock } from '../../../test/manual-clock';
+import type { ManualClock } from '../../../test/manual-clock';
 import { scrape, total } from './exposition';
+import { observe, type Observed } from './observed';
 
+let observed: Observed;
 let clock: ManualClock;
-let restore: () => void;
 let telemetry: Telemetry;
-let exporter: InMemorySpanExporter;
-let provider: NodeTracerProvider;
 let tracer: Tracer;
 beforeEach(() => {
-  ({ clock, restore } = useManualClock());
-  telemetry = install();
-  exporter = new InMemorySpanExporter();
-  provider = new NodeTracerProvider({
-    spanProcessors: [telemetry.spanProcessor, new SimpleSpanProcessor(exporter)],
-  });
-  provider.register();
-  tracer = trace.getTracer('test');
+  observed = observe();
+  ({ clock, telemetry, tracer } = observed);
 });
-afterEach(async () => {
-  await provider.shutdown();
-  trace.disable();
-  context.disable();
-  telemetry.uninstall();
-  restore();
-});
+afterEach(() => observed.stop());
 
-const exported = (name: string): ReadableSpan[] =>
-  exporter.getFinishedSpans().filter((span) => span.name === name);
-const only = (name: string): ReadableSpan => {
-  const spans = exported(name);
-  expect(spans).toHaveLength(1);
-  return spans[0] as ReadableSpan;
-};
+const exported = (name: string) => observed.exported(name);
+const only = (name: string) => observed.only(name);
 
 test('a span open under a context that is cancelled gets the attributes and one event; an intentional cancel is no error', () => {
   const [ctx, cancel] = withCancel(background(), { name: 'search' });
