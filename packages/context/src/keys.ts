@@ -11,3 +11,9 @@ export const OPERATION_KEY = createContextKey('@curfew/context.operation.v1');
 
 /** The key of the bottom layer that holds a context of somebody else's class. */
 export const FOREIGN = Symbol.for('@curfew/context.foreign.v1');
+
+/** The key under which OpenTelemetry marks the work of exporters, which belongs to nobody's request and in no trace. */
+export const SUPPRESS_TRACING_KEY = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+/** The key under which an adapter keeps the response that a request's context is about; telemetry asks it for its head. */
+export const RESPONSE_KEY = createContextKey('@curfew/http.response.v1');

@@ -21,7 +21,7 @@ export type {
   ReceivedDeadline,
   RefusedCall,
 } from './hooks';
-export { NODE_KEY, OPERATION_KEY } from './keys';
+export { NODE_KEY, OPERATION_KEY, RESPONSE_KEY, SUPPRESS_TRACING_KEY } from './keys';
 export { currentOperation } from './operation';
 export {
   Flag,

@@ -1,8 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { context, createContextKey, type Context as OtelContext } from '@opentelemetry/api';
+import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { withoutCancel, withValue } from '@curfew/context';
-import { NODE_KEY, nodeOf } from '@curfew/context/spi';
+import { NODE_KEY, nodeOf, RESPONSE_KEY } from '@curfew/context/spi';
 import type { Plant } from '@curfew/propagation';
 import { contextOf, serve, type ServerOptions } from './served-request';
 
@@ -23,9 +23,6 @@ export interface ServerInstrumentation {
   /** Stops giving contexts to new requests. Those that have one keep it. */
   readonly undo: () => void;
 }
-
-/** The response that a context is about. */
-const RESPONSE = createContextKey('@curfew/http.response.v1');
 
 const CHANNEL = 'http.server.request.start';
 
@@ -71,7 +68,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       announced = undefined;
       if (response === null || response === undefined) return ctx;
       // Not a chain that broke, even where the server was started under a live context.
-      const parent = withValue(withoutCancel(ctx), RESPONSE, response);
+      const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, response);
       return serve(parent, response, read(carrier, getter, ctx), options);
     },
     undo: () => void unsubscribe(CHANNEL, onStart),
@@ -80,7 +77,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
 
 /** Extracted again, by hand, from the headers of the request being served: it has one context, and one count. */
 function replant(ctx: OtelContext, carrier: unknown): OtelContext | undefined {
-  const response = context.active().getValue(RESPONSE) as ServerResponse | undefined;
+  const response = context.active().getValue(RESPONSE_KEY) as ServerResponse | undefined;
   if (response === undefined || response.req.headers !== carrier) return undefined;
   const served = contextOf(response);
   return served === undefined || nodeOf(ctx) !== undefined ? ctx : ctx.setValue(NODE_KEY, nodeOf(served));

@@ -1,10 +1,7 @@
-import { context, createContextKey } from '@opentelemetry/api';
+import { context } from '@opentelemetry/api';
 import { from, isDeadlineExceeded, type Context } from '@curfew/context';
-import { hooks, nodeOf } from '@curfew/context/spi';
+import { hooks, nodeOf, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
-
-/** The key under which OpenTelemetry marks the work of exporters. */
-const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
 let isAllowed = allowedHosts();
 
@@ -37,7 +34,7 @@ export function callingContext(): Context | undefined {
   const ctx = context.active();
   const node = nodeOf(ctx);
   if (node === undefined || node.ending?.retired === true) return undefined;
-  return ctx.getValue(SUPPRESS_TRACING) === true ? undefined : from(ctx);
+  return ctx.getValue(SUPPRESS_TRACING_KEY) === true ? undefined : from(ctx);
 }
 
 /** Why a call must not be dialled, or `undefined` if it may be. A spent budget is counted. */

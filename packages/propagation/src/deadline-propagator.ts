@@ -1,11 +1,11 @@
 import {
-  createContextKey,
   type Context,
   type TextMapGetter,
   type TextMapPropagator,
   type TextMapSetter,
 } from '@opentelemetry/api';
 import { from } from '@curfew/context';
+import { SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { deadlineReader, putReceived, type ReadDeadline, type ReceiveOptions } from './received';
 import { formatTimeoutMs, TIMEOUT_HEADER } from './timeout';
 
@@ -31,9 +31,6 @@ export interface DeadlinePropagatorOptions extends ReceiveOptions {
    */
   readonly inject?: boolean;
 }
-
-/** The key under which OpenTelemetry marks the work of exporters, which belongs to nobody's request. */
-const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
 /**
  * Brings deadlines in from the wire, and out to it where asked: an OpenTelemetry propagator to stand after the
@@ -62,7 +59,7 @@ export class DeadlinePropagator implements TextMapPropagator {
 
   /** Writes the remaining budget where the `inject` option asks for it and the context has a deadline. */
   inject(ctx: Context, carrier: unknown, setter: TextMapSetter): void {
-    if (!this.writes || ctx.getValue(SUPPRESS_TRACING) === true) return;
+    if (!this.writes || ctx.getValue(SUPPRESS_TRACING_KEY) === true) return;
     const budget = formatTimeoutMs(from(ctx).remaining());
     if (budget !== undefined) setter.set(carrier, TIMEOUT_HEADER, budget);
   }

@@ -1,12 +1,5 @@
-import type { ContextNode, Ending, Origin } from '@curfew/context/spi';
-import {
-  createContextKey,
-  SpanKind,
-  SpanStatusCode,
-  type Attributes,
-  type Span,
-  type SpanStatus,
-} from '@opentelemetry/api';
+import { RESPONSE_KEY, type ContextNode, type Ending, type Origin } from '@curfew/context/spi';
+import { SpanKind, SpanStatusCode, type Attributes, type Span, type SpanStatus } from '@opentelemetry/api';
 import type { TellEvent } from './events';
 import { EVENTS } from './registry';
 
@@ -80,16 +73,13 @@ const ERROR_TYPE = 'error.type';
 /** Written by instrumentations of both generations of the semantic conventions. */
 const STATUS_CODES = ['http.response.status_code', 'http.status_code'];
 
-/** Where `@curfew/http` keeps the response that a request's context is about. */
-const RESPONSE = createContextKey('@curfew/http.response.v1');
-
 /**
  * Tells whether a server has sent no head so far, in which case whatever status code the instrumentation makes up never
  * was. It is asked when a code is written: a deadline is answered after it has passed.
  */
 function headWatch(span: MarkableSpan, node: ContextNode, ending: Ending): () => boolean {
   if (span.kind !== SpanKind.SERVER) return () => false;
-  const response = node.getValue(RESPONSE) as { readonly headersSent: boolean } | undefined;
+  const response = node.getValue(RESPONSE_KEY) as { readonly headersSent: boolean } | undefined;
   if (response !== undefined) {
     // Weakly, for the span is kept until its export.
     const watched = new WeakRef(response);

@@ -1,6 +1,6 @@
 import type { ContextNode, Ending } from '@curfew/context/spi';
-import { clock, MAX_DELAY } from '@curfew/context/spi';
-import { createContextKey, trace, type SpanContext } from '@opentelemetry/api';
+import { clock, MAX_DELAY, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import { trace, type SpanContext } from '@opentelemetry/api';
 import { REASON, REASONS } from './cells';
 import type { Exemplars } from './exemplars';
 import type { MarkableSpan } from './marking';
@@ -37,9 +37,6 @@ export interface Running {
   /** The slot of that context in the live list, or -1. */
   context: number;
 }
-
-/** The key under which OpenTelemetry marks the work of exporters, which belongs in no trace. */
-const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
 /** What is known of a piece of work when it begins. */
 export interface WorkOrigin extends Pick<Running, 'name' | 'span' | 'spanContext'> {
@@ -238,7 +235,7 @@ export function createWork(options: WorkOptions): Work {
       // What is kept of the context is this: the work may never settle.
       work.contextName = name;
       work.derivedUnder = trace.getSpanContext(node);
-      work.untraced = node.getValue(SUPPRESS_TRACING) === true;
+      work.untraced = node.getValue(SUPPRESS_TRACING_KEY) === true;
       work.madeAt = madeAt;
       insert(work);
       arm();
