@@ -169,12 +169,16 @@ function deriveFrom(
   return node;
 }
 
-/** Derives a node with a deadline in `ms`; `wall` is the Date to show for it, if one was given. */
+/**
+ * Derives a node with a deadline in `ms`; `wall` is the Date to show for it, if one was given. One that is observed
+ * limits nothing: the deadlines of the program, which may be later, count as if it were not there.
+ */
 export function deriveUntil(
   parent: OtelContext,
   ms: number,
   wall: number | undefined,
   options: DeriveOptions | undefined,
+  limit: Due['limit'] = 'own',
 ): TreeNode {
   // Read before anything is linked: a getter may throw.
   const cause = options?.cause;
@@ -183,7 +187,7 @@ export function deriveUntil(
   const now = ms === Infinity ? NaN : runtime.clock.now();
   const node = derive(parent, options, now);
   if (node.ending !== undefined || ms === Infinity) return node;
-  const own: Due = { at: now + ms, node: undefined, cause, wall, ref, order: 0 };
+  const own: Due = { at: now + ms, node: undefined, cause, wall, ref, order: 0, limit };
   node.own = own;
   // An equal deadline of the parent covers this one too: one timer, and the parent's cause, always.
   if (node.due !== undefined && node.due.at <= own.at) {
@@ -191,8 +195,10 @@ export function deriveUntil(
       diag.debug("curfew: a deadline's cause is not used, the parent's deadline is earlier");
     return node;
   }
-  node.flags |= Flag.WITH_DEADLINE;
-  node.due = own;
+  if (limit !== 'observed') {
+    node.flags |= Flag.WITH_DEADLINE;
+    node.due = own;
+  }
   if (ms <= 0) expire(node, now, 'check');
   else {
     own.node = node;

@@ -18,6 +18,7 @@ class End implements Ending {
     readonly detectedBy: 'timer' | 'check' | undefined,
     readonly retired: boolean,
     readonly cause: unknown,
+    readonly automatic = false,
   ) {}
 
   get reason(): Reason | undefined {
@@ -53,43 +54,59 @@ export function ownEnding(node: ContextNode): Ending {
  * did not have to be read.
  */
 export function expireIfDue(node: ContextNode): number {
-  let now = NaN;
-  // Once, but in observe mode: there it ends one context and not its subtree, which may have a deadline of its own.
-  while (node.ending === undefined) {
-    const due = node.due;
-    if (due === undefined || due.node === undefined) break;
-    now = runtime.clock.now();
-    if (now < due.at) break;
-    expire(due.node, now, 'check');
-  }
+  const due = node.due;
+  if (due === undefined || due.node === undefined || node.ending !== undefined) return NaN;
+  const now = runtime.clock.now();
+  if (now >= due.at) expire(due.node, now, 'check');
   return now;
 }
 
-/** Ends a node because the deadline that it set itself has passed. */
+/** Ends a node because the deadline that it set itself has passed; or only tells of it, where it is observed. */
 export function expire(node: ContextNode, now: number, detectedBy: 'timer' | 'check'): void {
   const due = node.own;
   if (due === undefined || node.ending !== undefined) return;
-  if (!runtime.enforce) {
-    observe(node, 'deadline_exceeded', 'deadline');
+  if (due.limit === 'observed') {
+    if (due.node !== undefined) runtime.deadlines?.remove(due);
+    tellObserved(node, 'deadline_exceeded', 'deadline');
     return;
   }
-  finish(node, new End('deadline_exceeded', 'deadline', node, due.at, now, detectedBy, false, due.cause));
+  const automatic = due.limit === 'automatic';
+  finish(
+    node,
+    new End('deadline_exceeded', 'deadline', node, due.at, now, detectedBy, false, due.cause, automatic),
+  );
+}
+
+/**
+ * Whether what Curfew adds is carried out, or only told of. The one place that decides it, by who limits or ends and
+ * not by the origin: `deadline` is a scope's as well as a server's, `caller` is `cancel()` as well as a response that
+ * its server destroyed. What the program itself says is always carried out, and never asks.
+ */
+export function carriesOut(): boolean {
+  return runtime.enforce;
 }
 
 /** Ends a node for a reason; the clock first, so that a deadline that has passed wins. */
-export function cancelNode(node: ContextNode, reason: Reason, origin: Origin, cause: unknown): void {
+export function cancelNode(
+  node: ContextNode,
+  reason: Reason,
+  origin: Origin,
+  cause: unknown,
+  automatic = false,
+): void {
   if (node.ending !== undefined) return;
   let now = NaN;
   if (node.due !== undefined) {
     now = expireIfDue(node);
     if (node.ending !== undefined) return;
   }
-  if (!runtime.enforce) {
-    observe(node, reason, origin);
+  if (automatic && !carriesOut()) {
+    tellObserved(node, reason, origin);
+    retireNode(node);
     return;
   }
   if (Number.isNaN(now) && runtime.board.hooks.contextEnded !== undefined) now = runtime.clock.now();
-  finish(node, new End(reason, origin, node, now, now, undefined, false, cause));
+  finish(node, new End(reason, origin, node, now, now, undefined, false, cause, automatic));
 }
 
 /** A release: the context ends as by a cancel, but counts as completed unless tracked work still runs under it. */
@@ -300,7 +317,7 @@ export function retireNode(node: ContextNode, now = NaN): void {
 function inheritDeadlines(root: ContextNode): void {
   for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
     const inherited = node === root ? undefined : node.parent?.due;
-    const own = node.own;
+    const own = node.own?.limit === 'observed' ? undefined : node.own;
     node.due = own !== undefined && (inherited === undefined || own.at < inherited.at) ? own : inherited;
     if (own !== undefined && node.due === own && own.node === undefined) {
       own.node = node;
@@ -309,9 +326,8 @@ function inheritDeadlines(root: ContextNode): void {
   }
 }
 
-/** Records a cancellation that observe mode does not carry out; the context is retired instead. */
-function observe(node: ContextNode, reason: Reason, origin: Origin): void {
+/** Tells of a cancellation that observe mode does not carry out. */
+function tellObserved(node: ContextNode, reason: Reason, origin: Origin): void {
   const { hooks } = runtime.board;
   if (hooks.cancellationObserved !== undefined) hooks.cancellationObserved({ node, reason, origin });
-  retireNode(node);
 }

@@ -43,6 +43,11 @@ export interface BackendCancel {
   readonly duration: number;
 }
 
+/** An error of an automatic cancellation that would have ended the process, and that the guard took. */
+export interface GuardedError {
+  readonly error: unknown;
+}
+
 /** A cleanup that ran after the end of a context. */
 export interface CleanupDone {
   readonly outcome: 'completed' | 'failed' | 'timed_out';
@@ -78,6 +83,7 @@ export interface HookEvents {
   backendCancel(event: BackendCancel, ctx?: OtelContext): void;
   /** `ctx` is the context that was cleaned up after, detached. */
   cleanupDone(event: CleanupDone, ctx?: OtelContext): void;
+  errorGuarded(event: GuardedError): void;
 }
 
 /** The hooks as a caller sees them: `undefined` while nobody listens, so that asking costs one comparison. */
@@ -95,6 +101,7 @@ const NAMES: readonly (keyof HookEvents)[] = [
   'callRefused',
   'backendCancel',
   'cleanupDone',
+  'errorGuarded',
 ];
 
 /** The hooks and who listens to them. */

@@ -17,3 +17,6 @@ export const SUPPRESS_TRACING_KEY = createContextKey('OpenTelemetry SDK Context 
 
 /** The key under which an adapter keeps the response that a request's context is about; telemetry asks it for its head. */
 export const RESPONSE_KEY = createContextKey('@curfew/http.response.v1');
+
+/** On the error of an automatic cancellation, for the guard. Registered, so that every installed copy sees it. */
+export const AUTOMATIC = Symbol.for('@curfew/context.automatic.v1');

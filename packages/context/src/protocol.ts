@@ -42,6 +42,8 @@ export interface Ending {
   readonly detectedBy: 'timer' | 'check' | undefined;
   /** Descendants that this end also ended. Final once the subtree is marked. */
   readonly fanout: number;
+  /** Whether Curfew added this end, and not the program: see `EndOptions.automatic`. */
+  readonly automatic: boolean;
   /** A request that finished: the signal never aborts, `err()` stays undefined, work after it goes on. */
   readonly retired: boolean;
   /** What the canceller gave, by identity; `undefined` where nothing was given. */
@@ -64,6 +66,8 @@ export interface Due {
   readonly ref: boolean;
   /** Insertion order, which breaks ties. */
   order: number;
+  /** `automatic`: Curfew added it, and not the program; `observed`: and it ends nothing, but is told once it passes. */
+  readonly limit: 'own' | 'automatic' | 'observed';
 }
 
 /** One value of a context over the rest of them; the bottom one may hold a foreign context under FOREIGN. */

@@ -1,20 +1,24 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkFunction, checkOptions, wrongType } from './arguments';
+import { checkContext, checkDuration, checkFunction, checkOptions, wrongType } from './arguments';
 import type { Clock } from './clock';
-import { cancelNode, expireIfDue, retireNode } from './ending';
+import { cancelFunction, deriveUntil } from './derive';
+import { cancelNode, carriesOut, expireIfDue, retireNode } from './ending';
 import { addListener, type HookEvents, type Hooks } from './hooks';
 import { begin } from './operation';
 import type { Operation, Origin } from './protocol';
 import type { Reason } from './errors';
 import { nodeOf } from './roots';
 import { runtime } from './runtime';
-import type { OperationOptions } from './types';
+import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from './types';
 
+export { automaticError, cancelsAutomatically, markAutomatic, takeRefusal } from './automatic';
 export { MAX_DELAY, systemClock, type Clock } from './clock';
+export { guarded, installGuard, isAutomatic } from './guard';
 export type {
   BackendCancel,
   ChainBreak,
   CleanupDone,
+  GuardedError,
   HookEvents,
   Hooks,
   ObservedCancellation,
@@ -52,6 +56,11 @@ export interface EndOptions {
   readonly origin: Origin;
   /** What `cause()` returns: kept by identity, whatever it is. */
   readonly cause?: unknown;
+  /**
+   * `true` where Curfew adds this end and the program did not ask for it, such as that of a request whose client hung
+   * up: in observe mode it is told and not carried out, and the context retires.
+   */
+  readonly automatic?: boolean;
 }
 
 /**
@@ -80,11 +89,36 @@ export function end(ctx: OtelContext, options: EndOptions): void {
   }
   const node = nodeOf(ctx);
   if (node === undefined) return;
-  cancelNode(node, reasonFor(options.origin), options.origin, options.cause);
+  cancelNode(node, reasonFor(options.origin), options.origin, options.cause, options.automatic === true);
 }
 
 function reasonFor(origin: Origin): Reason {
   return origin === 'deadline' || origin === 'remote_deadline' ? 'deadline_exceeded' : 'canceled';
+}
+
+/**
+ * As `withTimeout`, for a limit that Curfew adds and the program did not set: the budget of a caller, a server's own
+ * limit. In observe mode it limits nothing and is shown to nobody (`deadline()`, `remaining()`), and a deadline of the
+ * program's that is later counts; once it passes, that is told to `cancellationObserved`.
+ *
+ * @param ms Milliseconds, up to `Infinity` for none.
+ * @throws TypeError if the parent is no Context or `ms` no number; RangeError if `ms` is NaN.
+ * @example
+ * ```ts
+ * import { background, withTimeout } from '@curfew/context';
+ * import { setEnforcement, withLimit } from '@curfew/context/spi';
+ * const restore = setEnforcement(false);
+ * const [request] = withLimit(background(), 50);
+ * const [ctx, cancel] = withTimeout(request, 300);
+ * [request.remaining(), ctx.remaining() > 50]; // => [Infinity, true]
+ * cancel();
+ * restore();
+ * ```
+ */
+export function withLimit(parent: OtelContext, ms: number, options?: DeriveOptions): [CancelContext, Cancel] {
+  checkDuration(ms, 'ms');
+  const node = deriveUntil(parent, ms, undefined, options, carriesOut() ? 'automatic' : 'observed');
+  return [node, cancelFunction(node)];
 }
 
 /**
@@ -273,22 +307,23 @@ export function deadlineStatus(): { readonly live: number; readonly armed: boole
 }
 
 /**
- * `false` is observe mode, the kill switch: what would be cancelled is told to `cancellationObserved` and the
- * context retired instead, so that its signal never aborts and its work goes on. Returns how to put the former mode
- * back.
+ * `false` is observe mode, the kill switch: what Curfew adds (an end that is `automatic`, a limit of `withLimit`) is told
+ * to `cancellationObserved` and not carried out. What the program itself says (its cancels, its deadlines, its signals)
+ * works as ever. It holds for limits set and ends told from now on. Returns how to put the former mode back.
  *
  * @throws TypeError if `enforce` is no boolean: a string from the environment would be true, whatever it says.
  * @example
  * ```ts
  * import { background, withTimeout } from '@curfew/context';
- * import { setEnforcement, subscribe } from '@curfew/context/spi';
+ * import { setEnforcement, subscribe, withLimit } from '@curfew/context/spi';
  * const observed: string[] = [];
  * const stop = subscribe({ cancellationObserved: ({ reason }) => void observed.push(reason) });
  * const restore = setEnforcement(false);
- * const [ctx] = withTimeout(background(), 0);
+ * const [request] = withLimit(background(), 0);
+ * const [own] = withTimeout(request, 0);
  * restore();
  * stop();
- * [observed, ctx.err(), ctx.signal.aborted]; // => [['deadline_exceeded'], undefined, false]
+ * [observed, request.err(), own.err()?.name]; // => [['deadline_exceeded'], undefined, 'TimeoutError']
  * ```
  */
 export function setEnforcement(enforce: boolean): () => void {
@@ -298,4 +333,21 @@ export function setEnforcement(enforce: boolean): () => void {
   return () => {
     runtime.enforce = former;
   };
+}
+
+/**
+ * Whether what Curfew adds is carried out: `false` in observe mode. Adapters ask it before they answer, refuse or write
+ * anything by themselves.
+ *
+ * @example
+ * ```ts
+ * import { isEnforced, setEnforcement } from '@curfew/context/spi';
+ * const restore = setEnforcement(false);
+ * isEnforced(); // => false
+ * restore();
+ * isEnforced(); // => true
+ * ```
+ */
+export function isEnforced(): boolean {
+  return carriesOut();
 }

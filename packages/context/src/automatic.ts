@@ -1,0 +1,68 @@
+import type { Context as OtelContext } from '@opentelemetry/api';
+import { carriesOut } from './ending';
+import { CanceledError, DeadlineExceededError, isDeadlineExceeded } from './errors';
+import { guarded } from './guard';
+import { AUTOMATIC } from './keys';
+import { from, nodeOf } from './roots';
+
+/**
+ * Whether a call or query that the program did not put under a context itself may be ended with the one it was made
+ * under. Not where the kill switch is on, and not where an error of ours could end a process that would have lived:
+ * there it runs on, and is counted as the orphan that it is.
+ */
+export function cancelsAutomatically(): boolean {
+  return carriesOut() && guarded();
+}
+
+/**
+ * The error that an automatic call fails with, because its context ended: one for each call, like the context's own,
+ * which is its cause, and marked. The context's own error is everybody's: a guard that took it could take what the
+ * program itself threw.
+ *
+ * @param cause What to give as the cause in place of the context's error.
+ * @example
+ * ```ts
+ * import { background, isCanceled, withCancel } from '@curfew/context';
+ * import { automaticError, isAutomatic } from '@curfew/context/spi';
+ * const [ctx, cancel] = withCancel(background());
+ * cancel('why');
+ * const error = automaticError(ctx);
+ * [isCanceled(error), error.cause === ctx.err(), isAutomatic(error), isAutomatic(ctx.err())]; // => [true, true, true, false]
+ * ```
+ */
+export function automaticError(ctx: OtelContext, cause?: unknown): CanceledError | DeadlineExceededError {
+  const reason = from(ctx).err();
+  const options = { cause: cause ?? reason };
+  return markAutomatic(
+    isDeadlineExceeded(reason) ? new DeadlineExceededError(options) : new CanceledError(options),
+  );
+}
+
+/** Marks an error as that of an automatic cancellation, for the guard. Returns it. */
+export function markAutomatic<E extends object>(error: E): E {
+  try {
+    Object.defineProperty(error, AUTOMATIC, { value: true });
+  } catch {
+    // Frozen: it is told by its cause then, or not at all.
+  }
+  return error;
+}
+
+/** How many calls of one ended context are refused. */
+const MAX_REFUSALS = 16;
+
+const refusals = new WeakMap<object, number>();
+
+/**
+ * Whether an automatic call under a context that has ended is still to be refused. A few are, since most callers stop
+ * at the first; one that tries again for ever is let through, or it would turn without ever reaching the network.
+ * Whoever refuses does so in a later turn of the loop: a refusal in a microtask starves the process in such a loop.
+ */
+export function takeRefusal(ctx: OtelContext): boolean {
+  const node = nodeOf(ctx);
+  if (node === undefined) return false;
+  const taken = refusals.get(node) ?? 0;
+  if (taken >= MAX_REFUSALS) return false;
+  refusals.set(node, taken + 1);
+  return true;
+}

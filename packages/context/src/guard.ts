@@ -1,0 +1,39 @@
+import { AUTOMATIC } from './keys';
+
+let installed = 0;
+
+/**
+ * Guards the process against errors of automatic cancellations that nobody handles; returns how to undo it. Every
+ * automatic form installs it, and the last one to go takes it away.
+ */
+export function installGuard(): () => void {
+  installed++;
+  let present = true;
+  return () => {
+    if (present) installed--;
+    present = false;
+  };
+}
+
+/** Whether the process is guarded now, so that automatic calls may be ended. */
+export function guarded(): boolean {
+  return installed > 0;
+}
+
+/** How many causes deep `isAutomatic` looks. */
+const MAX_CAUSES = 16;
+
+/** Whether an error is that of an automatic cancellation, or wraps one. Never throws. */
+export function isAutomatic(error: unknown): boolean {
+  try {
+    let current = error;
+    for (let depth = 0; depth < MAX_CAUSES; depth++) {
+      if ((typeof current !== 'object' && typeof current !== 'function') || current === null) return false;
+      if ((current as { [AUTOMATIC]?: unknown })[AUTOMATIC] === true) return true;
+      current = (current as { cause?: unknown }).cause;
+    }
+  } catch {
+    // A getter of a stranger's error threw: that error is not one of ours.
+  }
+  return false;
+}
