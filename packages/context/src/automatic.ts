@@ -9,6 +9,17 @@ import { from, nodeOf } from './roots';
  * Whether a call or query that the program did not put under a context itself may be ended with the one it was made
  * under. Not where the kill switch is on, and not where an error of ours could end a process that would have lived:
  * there it runs on, and is counted as the orphan that it is.
+ *
+ * @example
+ * ```ts
+ * import { cancelsAutomatically, installGuard, setEnforcement } from '@curfew/context/spi';
+ * const undo = installGuard();
+ * cancelsAutomatically(); // => true
+ * const restore = setEnforcement(false);
+ * cancelsAutomatically(); // => false
+ * restore();
+ * undo();
+ * ```
  */
 export function cancelsAutomatically(): boolean {
   return carriesOut() && guarded();
@@ -20,6 +31,7 @@ export function cancelsAutomatically(): boolean {
  * program itself threw.
  *
  * @param cause What to give as the cause in place of the context's error.
+ * @throws TypeError if `ctx` is no Context.
  * @example
  * ```ts
  * import { background, isCanceled, withCancel } from '@curfew/context';
@@ -38,12 +50,22 @@ export function automaticError(ctx: OtelContext, cause?: unknown): CanceledError
   );
 }
 
-/** Marks an error as that of an automatic cancellation, for the guard. Returns it. */
+/**
+ * Marks an error of an adapter's own as that of an automatic cancellation, for the guard; returns it. Never throws: one
+ * that is frozen is told by its cause, or not at all.
+ *
+ * @example
+ * ```ts
+ * import { isAutomatic, markAutomatic } from '@curfew/context/spi';
+ * const hungUp = markAutomatic(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
+ * isAutomatic(new Error('upstream failed', { cause: hungUp })); // => true
+ * ```
+ */
 export function markAutomatic<E extends object>(error: E): E {
   try {
     Object.defineProperty(error, AUTOMATIC, { value: true });
   } catch {
-    // Frozen: it is told by its cause then, or not at all.
+    // Frozen, or a proxy that takes no properties.
   }
   return error;
 }
@@ -57,6 +79,18 @@ const refusals = new WeakMap<object, number>();
  * Whether an automatic call under a context that has ended is still to be refused. A few are, since most callers stop
  * at the first; one that tries again for ever is let through, or it would turn without ever reaching the network.
  * Whoever refuses does so in a later turn of the loop: a refusal in a microtask starves the process in such a loop.
+ *
+ * @returns `false` too where the context never ends.
+ * @example
+ * ```ts
+ * import { background, withCancel } from '@curfew/context';
+ * import { takeRefusal } from '@curfew/context/spi';
+ * const [ctx, cancel] = withCancel(background());
+ * cancel('why');
+ * let refused = 0;
+ * while (takeRefusal(ctx)) refused++;
+ * refused; // => 16
+ * ```
  */
 export function takeRefusal(ctx: OtelContext): boolean {
   const node = nodeOf(ctx);
