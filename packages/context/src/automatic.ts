@@ -1,8 +1,7 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { carriesOut } from './ending';
-import { CanceledError, DeadlineExceededError, isDeadlineExceeded } from './errors';
+import { CanceledError, DeadlineExceededError, isDeadlineExceeded, markAutomatic } from './errors';
 import { guarded } from './guard';
-import { AUTOMATIC } from './keys';
 import { from, nodeOf } from './roots';
 
 /**
@@ -48,26 +47,6 @@ export function automaticError(ctx: OtelContext, cause?: unknown): CanceledError
   return markAutomatic(
     isDeadlineExceeded(reason) ? new DeadlineExceededError(options) : new CanceledError(options),
   );
-}
-
-/**
- * Marks an error of an adapter's own as that of an automatic cancellation, for the guard; returns it. Never throws: one
- * that is frozen is told by its cause, or not at all.
- *
- * @example
- * ```ts
- * import { isAutomatic, markAutomatic } from '@curfew/context/spi';
- * const hungUp = markAutomatic(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
- * isAutomatic(new Error('upstream failed', { cause: hungUp })); // => true
- * ```
- */
-export function markAutomatic<E extends object>(error: E): E {
-  try {
-    Object.defineProperty(error, AUTOMATIC, { value: true });
-  } catch {
-    // Frozen, or a proxy that takes no properties.
-  }
-  return error;
 }
 
 /** How many calls of one ended context are refused. */

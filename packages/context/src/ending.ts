@@ -1,5 +1,11 @@
 import { context } from '@opentelemetry/api';
-import { endError, type CanceledError, type DeadlineExceededError, type Reason } from './errors';
+import {
+  endError,
+  markAutomatic,
+  type CanceledError,
+  type DeadlineExceededError,
+  type Reason,
+} from './errors';
 import { currentOperation } from './operation';
 import type { Callback, ContextNode, Ending, Operation, Origin, Outcome } from './protocol';
 import { runtime } from './runtime';
@@ -35,10 +41,11 @@ const RELEASED: Ending = new End('completed', 'caller', undefined, NaN, NaN, und
 /** The one error of the cancellation that ended this node. */
 export function errorOf(node: ContextNode): CanceledError | DeadlineExceededError {
   const ending = ownEnding(node);
-  return (ending.error ??= endError(
-    ending.reason ?? 'canceled',
-    ending.cause === undefined ? undefined : { cause: ending.cause },
-  ));
+  if (ending.error !== undefined) return ending.error;
+  const options = ending.cause === undefined ? undefined : { cause: ending.cause };
+  const error = endError(ending.reason ?? 'canceled', options);
+  // What a program throws because Curfew ended its context would not have been thrown without.
+  return (ending.error = ending.automatic ? markAutomatic(error) : error);
 }
 
 /** The ending of an ended node, apart from the one that releases share. */

@@ -1,3 +1,5 @@
+import { AUTOMATIC } from './keys';
+
 /**
  * The two errors of a context that ended. They are told by a registered symbol, never by `instanceof`,
  * so that two installed copies of this package and Jest's realms agree.
@@ -126,6 +128,26 @@ export function isCanceled(error: unknown): boolean {
  */
 export function isDeadlineExceeded(error: unknown): boolean {
   return reasonOf(error) === 'deadline_exceeded';
+}
+
+/**
+ * Marks an error of an adapter's own as that of an automatic cancellation, for the guard; returns it. Never throws: one
+ * that is frozen is told by its cause, or not at all.
+ *
+ * @example
+ * ```ts
+ * import { isAutomatic, markAutomatic } from '@curfew/context/spi';
+ * const hungUp = markAutomatic(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' }));
+ * isAutomatic(new Error('upstream failed', { cause: hungUp })); // => true
+ * ```
+ */
+export function markAutomatic<E extends object>(error: E): E {
+  try {
+    Object.defineProperty(error, AUTOMATIC, { value: true });
+  } catch {
+    // Frozen, or a proxy that takes no properties.
+  }
+  return error;
 }
 
 /**

@@ -42,7 +42,13 @@ export function merge(
   const node =
     until === undefined
       ? derive(values, options)
-      : deriveUntil(values, until.at - runtime.clock.now(), undefined, { ...options, cause: until.cause });
+      : deriveUntil(
+          values,
+          until.at - runtime.clock.now(),
+          undefined,
+          { ...options, cause: until.cause },
+          until.limit,
+        );
   if (up !== undefined) follow(node, up);
   return [node, cancelFunction(node)];
 }
@@ -63,5 +69,5 @@ function endWith(node: TreeNode, up: ContextNode): void {
   const { ending } = up;
   if (ending === undefined || ending.retired) return;
   if (ending.reason === undefined) releaseNode(node);
-  else cancelNode(node, ending.reason, ending.origin, ending.cause);
+  else cancelNode(node, ending.reason, ending.origin, ending.cause, ending.automatic);
 }

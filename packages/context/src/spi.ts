@@ -11,8 +11,9 @@ import { nodeOf } from './roots';
 import { runtime } from './runtime';
 import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from './types';
 
-export { automaticError, cancelsAutomatically, markAutomatic, takeRefusal } from './automatic';
+export { automaticError, cancelsAutomatically, takeRefusal } from './automatic';
 export { MAX_DELAY, systemClock, type Clock } from './clock';
+export { markAutomatic } from './errors';
 export { guarded, installGuard, isAutomatic } from './guard';
 export type {
   BackendCancel,
