@@ -161,6 +161,33 @@ describe('a process', () => {
     expect(released.status).toBe(0);
   });
 
+  test('is kept alive by a deadline with ref that stands behind an earlier one without', () => {
+    const kept = run(`
+      c.withTimeout(c.background(), 10);
+      c.onEnd(c.withTimeout(c.background(), 40, { ref: true })[0], () => console.log('fired'));
+    `);
+    expect([kept.status, kept.stdout.trim()]).toEqual([0, 'fired']);
+  });
+
+  test('keeps nothing of the deadlines that were released beside one that stays', () => {
+    const { stdout } = run(`
+      require('node:v8').setFlagsFromString('--expose-gc');
+      const collect = require('node:vm').runInNewContext('gc');
+      const [, stay] = c.withTimeout(c.background(), 1e9);
+      const lives = (count) => {
+        while (count-- > 0) c.withTimeout(c.background(), 1e6)[1]();
+        collect();
+        return process.memoryUsage().heapUsed;
+      };
+      const before = lives(1000);
+      console.log((lives(300_000) - before) / 1e6);
+      stay();
+    `);
+    // Each is some 100 bytes, so all of them would be 30 MB.
+    expect(Number(stdout)).toBeLessThan(5);
+    expect(stdout).not.toBe('');
+  });
+
   test("does not give one request's AsyncLocalStorage to the listeners of another's deadline", () => {
     const { stdout } = run(`
       const { AsyncLocalStorage } = require('node:async_hooks');
