@@ -108,7 +108,8 @@ export function cancelNode(
     if (node.ending !== undefined) return;
   }
   if (automatic && !carriesOut()) {
-    tellObserved(node, reason, origin);
+    // Whatever would have ended it first is all there is to tell.
+    if (!observedLimitPassed(node)) tellObserved(node, reason, origin);
     retireNode(node);
     return;
   }
@@ -191,7 +192,11 @@ function leave(node: ContextNode): void {
 /** Drops the timer and the foreign listener. */
 function letGo(node: ContextNode): void {
   const own = node.own;
-  if (own !== undefined && own.node !== undefined) runtime.deadlines?.remove(own);
+  if (own !== undefined && own.node !== undefined) {
+    // However late its timer is.
+    if (observedLimitPassed(node)) tellObserved(node, 'deadline_exceeded', 'deadline');
+    runtime.deadlines?.remove(own);
+  }
   if (node.unlink !== undefined) {
     const unlink = node.unlink;
     node.unlink = undefined;
@@ -331,6 +336,11 @@ function inheritDeadlines(root: ContextNode): void {
       runtime.deadlines?.add(own);
     }
   }
+}
+
+/** Whether a limit has passed by the clock that observe mode does not carry out. */
+function observedLimitPassed({ own }: ContextNode): boolean {
+  return own?.limit === 'observed' && runtime.clock.now() >= own.at;
 }
 
 /** Tells of a cancellation that observe mode does not carry out. */

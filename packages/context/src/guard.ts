@@ -5,6 +5,14 @@ let installed = 0;
 /**
  * Guards the process against errors of automatic cancellations that nobody handles; returns how to undo it. Every
  * automatic form installs it, and the last one to go takes it away.
+ *
+ * @example
+ * ```ts
+ * import { guarded, installGuard } from '@curfew/context/spi';
+ * const uninstall = installGuard();
+ * guarded(); // => true
+ * uninstall();
+ * ```
  */
 export function installGuard(): () => void {
   installed++;
@@ -15,7 +23,15 @@ export function installGuard(): () => void {
   };
 }
 
-/** Whether the process is guarded now, so that automatic calls may be ended. */
+/**
+ * Whether the process is guarded now, so that automatic calls may be ended.
+ *
+ * @example
+ * ```ts
+ * import { guarded } from '@curfew/context/spi';
+ * guarded(); // => false
+ * ```
+ */
 export function guarded(): boolean {
   return installed > 0;
 }
@@ -23,7 +39,16 @@ export function guarded(): boolean {
 /** How many causes deep `isAutomatic` looks. */
 const MAX_CAUSES = 16;
 
-/** Whether an error is that of an automatic cancellation, or wraps one. Never throws. */
+/**
+ * Whether an error is that of an automatic cancellation, or wraps one. Never throws.
+ *
+ * @example
+ * ```ts
+ * import { isAutomatic, markAutomatic } from '@curfew/context/spi';
+ * const cause = markAutomatic(new Error('socket hang up'));
+ * isAutomatic(new Error('the price service failed', { cause })); // => true
+ * ```
+ */
 export function isAutomatic(error: unknown): boolean {
   try {
     let current = error;

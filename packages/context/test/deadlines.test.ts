@@ -5,8 +5,19 @@ import {
   withCancel,
   withDeadline,
   withTimeout,
+  type Cancel,
+  type Context,
 } from '@curfew/context';
-import { deadlineStatus, nodeOf, setEnforcement, subscribe, type Ending } from '@curfew/context/spi';
+import {
+  deadlineStatus,
+  end,
+  nodeOf,
+  retire,
+  setEnforcement,
+  subscribe,
+  withLimit,
+  type Ending,
+} from '@curfew/context/spi';
 import { spawnSync } from 'node:child_process';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 
@@ -199,18 +210,58 @@ describe('a process', () => {
   });
 });
 
-test('in observe mode each deadline that has passed on the path is told, not the outermost alone', () => {
+describe('in observe mode', () => {
   const observed: string[] = [];
-  const stop = subscribe({
-    cancellationObserved: ({ node, reason, origin }) =>
-      void observed.push(`${node.name} ${reason} ${origin}`),
+  let restore: () => void;
+  let stop: () => void;
+  beforeEach(() => {
+    observed.length = 0;
+    restore = setEnforcement(false);
+    stop = subscribe({
+      cancellationObserved: ({ node, reason, origin }) =>
+        void observed.push(`${node.name} ${reason} ${origin}`),
+    });
   });
-  const enforce = setEnforcement(false);
-  const [parent] = withTimeout(background(), 50, { name: 'parent' });
-  const [, cancel] = withTimeout(parent, 60, { name: 'child' });
-  clock.block(100);
-  cancel('why');
-  enforce();
-  stop();
-  expect(observed).toEqual(['parent deadline_exceeded deadline', 'child deadline_exceeded deadline']);
+  afterEach(() => {
+    stop();
+    restore();
+  });
+
+  test('a limit that Curfew adds is told once it passes, shown to nobody, and ends nothing', () => {
+    const [request] = withLimit(background(), 50, { name: 'request' });
+    expect([request.remaining(), request.deadline()]).toEqual([Infinity, undefined]);
+    clock.advance(100);
+    expect([observed, request.err()]).toEqual([['request deadline_exceeded deadline'], undefined]);
+  });
+
+  test('a deadline of the program behind such a limit holds, to the millisecond', () => {
+    const [request] = withLimit(background(), 50, { name: 'request' });
+    const [price] = withTimeout(request, 300);
+    expect(price.remaining()).toBe(300);
+    clock.advance(299);
+    expect(price.err()).toBeUndefined();
+    clock.advance(1);
+    expect([price.err()?.name, request.err()]).toEqual(['TimeoutError', undefined]);
+  });
+
+  test.each<[string, (ctx: Context, cancel: Cancel) => void]>([
+    ['by its client', (ctx) => end(ctx, { origin: 'client_disconnect', automatic: true })],
+    ['by its response', retire],
+    ['by a release', (_, cancel) => cancel()],
+    ['by the program', (_, cancel) => cancel('why')],
+  ])('such a limit is told, although its timer is late, where the context ends %s', (_, finish) => {
+    const [ctx, cancel] = withLimit(background(), 50, { name: 'request' });
+    clock.block(100);
+    finish(ctx, cancel);
+    clock.advance(100);
+    expect(observed).toEqual(['request deadline_exceeded deadline']);
+  });
+
+  test('a client that leaves after such a limit has passed is not told too, since it would have met no request', () => {
+    const [ctx] = withLimit(background(), 50, { name: 'request' });
+    clock.advance(50);
+    end(ctx, { origin: 'client_disconnect', automatic: true });
+    expect(observed).toEqual(['request deadline_exceeded deadline']);
+    expect(nodeOf(ctx)?.ending?.retired).toBe(true);
+  });
 });

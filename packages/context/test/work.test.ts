@@ -3,17 +3,18 @@ import { context, createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
 import {
   active,
   background,
-  isDeadlineExceeded,
+  group,
   onEnd,
   run,
   scope,
   track,
   withCancel,
+  withSignal,
   withTimeout,
   type CancelContext,
 } from '@curfew/context';
-import { setEnforcement, subscribe } from '@curfew/context/spi';
-import { getEventListeners } from 'node:events';
+import { end, setEnforcement, subscribe, withLimit } from '@curfew/context/spi';
+import { getEventListeners, once } from 'node:events';
 import { useManualClock } from '../../../test/manual-clock';
 
 /** A promise settled from outside. */
@@ -208,32 +209,84 @@ describe('run', () => {
 });
 
 describe('observe mode', () => {
-  test('records what it would have cancelled and cancels nothing', async () => {
-    const { clock, restore } = useManualClock();
+  let told: string[];
+  let undo: () => void;
+  beforeEach(() => {
+    told = [];
     const enforce = setEnforcement(false);
-    const observed: string[] = [];
     const stop = subscribe({
-      cancellationObserved: ({ node, reason, origin }) =>
-        void observed.push(`${node.name} ${reason} ${origin}`),
+      cancellationObserved: ({ node, reason, origin }) => void told.push(`${node.name} ${reason} ${origin}`),
     });
+    undo = () => {
+      stop();
+      enforce();
+    };
+  });
+  afterEach(() => undo());
+
+  test('records the ends and limits that Curfew adds and carries none of them out', async () => {
+    const { clock, restore } = useManualClock();
+    const [request] = withLimit(background(), 20, { name: 'limited' });
+    const [left] = withCancel(background(), { name: 'left' });
     const late = deferred<string>();
-    const result = scope({ timeout: 20, name: 'price' }, async (ctx) => {
-      const value = await late.promise;
-      return `${value} ${String(ctx.signal.aborted)} ${ctx.remaining()}`;
-    });
-    const [ctx, cancel] = withCancel(background(), { name: 'job' });
-    cancel(new Error('stop'));
+    const work = run(request, async () => `${await late.promise} ${active().remaining()}`);
     clock.advance(30);
+    end(left, { origin: 'client_disconnect', cause: new Error('socket closed'), automatic: true });
     late.resolve('done');
-    expect(await result).toBe('done false Infinity');
-    enforce();
-    stop();
+    expect(await work).toBe('done Infinity');
     restore();
-    expect([ctx.err(), isDeadlineExceeded(ctx.err())]).toEqual([undefined, false]);
-    expect(observed).toEqual(['job canceled caller', 'price deadline_exceeded deadline']);
-    expect(outcomes).toEqual([
-      ['job', 'completed'],
-      ['price', 'completed'],
-    ]);
+    for (const ctx of [request, left]) expect([ctx.err(), ctx.signal.aborted]).toEqual([undefined, false]);
+    expect(told).toEqual(['limited deadline_exceeded deadline', 'left canceled client_disconnect']);
+    expect(outcomes).toEqual([['left', 'completed']]);
+  });
+
+  test.each<[string, () => unknown, [string | undefined, string][]]>([
+    [
+      'a cancel',
+      () => withCancel(background(), { name: 'job' })[1](new Error('stop')),
+      [['job', 'canceled']],
+    ],
+    [
+      'a timeout',
+      () =>
+        scope({ timeout: 1, name: 'price' }, ({ signal }) => once(signal, 'abort')).catch(() => undefined),
+      [['price', 'deadline_exceeded']],
+    ],
+    [
+      'a timeout under a limit that is only told',
+      () => {
+        const [request, release] = withLimit(background(), 0, { name: 'request' });
+        const options = { timeout: 1, name: 'price' };
+        const work = scope(request, options, ({ signal }) => once(signal, 'abort')).catch(() => undefined);
+        return work.finally(release);
+      },
+      [
+        ['price', 'deadline_exceeded'],
+        ['request', 'completed'],
+      ],
+    ],
+    [
+      'a signal',
+      () => withSignal(background(), AbortSignal.abort(), { name: 'button' }),
+      [['button', 'canceled']],
+    ],
+    [
+      "a group's first error",
+      () => {
+        const [tasks] = group(withCancel(background(), { name: 'request' })[0]);
+        tasks.go(() => Promise.reject(new Error('failed')));
+        return tasks.wait().catch(() => undefined);
+      },
+      [[undefined, 'canceled']],
+    ],
+    [
+      'an end of an adapter that the program asked for',
+      () => end(withCancel(background(), { name: 'rpc' })[0], { origin: 'caller', cause: 'chosen' }),
+      [['rpc', 'canceled']],
+    ],
+  ])('%s of the program itself is carried out as ever', async (_, act, expected) => {
+    await act();
+    expect(outcomes).toEqual(expected);
+    expect(told.filter((line) => !line.startsWith('request '))).toEqual([]);
   });
 });

@@ -250,15 +250,18 @@ test("OTEL_LOG_LEVEL=none silences it, and a logger of the application's own tak
   expect(stdout).toMatch(/^mine: curfew: started already/);
 });
 
-test('CURFEW_ENFORCE=0 counts what would be cancelled and cancels nothing', async () => {
+test('CURFEW_ENFORCE=0 counts what Curfew would cancel and cancels none of it; what the program cancels ends', async () => {
   const program = `
     const { background, withCancel } = require('@curfew/context');
-    const [ctx, cancel] = withCancel(background());
+    const { end } = require('@curfew/context/spi');
+    const [request] = withCancel(background());
+    end(request, { origin: 'client_disconnect', automatic: true });
+    const [own, cancel] = withCancel(background());
     cancel(new Error('enough'));
     const { telemetry } = require('@curfew/node').start();
-    console.log(ctx.err(), telemetry.snapshot().get('curfew.cancel.observed').points[0].value);`;
+    console.log(request.err(), own.err().message, telemetry.snapshot().get('curfew.cancel.observed').points[0].value);`;
   expect((await run(program, { env: { OTEL_METRICS_EXPORTER: 'none', CURFEW_ENFORCE: '0' } })).stdout).toBe(
-    'undefined 1\n',
+    'undefined context canceled 1\n',
   );
 });
 

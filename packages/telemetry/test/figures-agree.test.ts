@@ -95,6 +95,9 @@ describe('1,000,000 contexts that end in every way there is', () => {
     for (const limit of ['name', 'kind', 'source', 'span']) {
       expect(total(tallied, 'curfew.sdk.overflows', limit)).toBeGreaterThan(100);
     }
+    for (const origin of ['"deadline"', '"client_disconnect"', '"caller"']) {
+      expect(total(tallied, 'curfew.cancel.observed', `origin=${origin}`)).toBeGreaterThan(20);
+    }
     expect(total(tallied, 'curfew.orphan.active')).toBeGreaterThan(100);
     expect(total(tallied, 'curfew.context.lingering')).toBeGreaterThan(0);
     // Nothing throws, and what is lost is known to the garbage collector alone.

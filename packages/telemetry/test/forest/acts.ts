@@ -38,6 +38,8 @@ export interface Ctx {
   startedAt: number;
   /** Milliseconds: the deadline it set itself, whether or not an ancestor's comes first. */
   due: number;
+  /** What becomes of it: a limit that an adapter set in observe mode ends nothing and covers nothing, and is told once. */
+  fate: 'ends' | 'observed' | 'told';
   /** Whether a timer waits for it: no ancestor's deadline covers it. */
   armed: boolean;
   /** Of the arming: ties between deadlines are broken by it. */
@@ -105,13 +107,17 @@ export type Cleaned = Exclude<Stopped, 'canceled'>;
  * share is this list.
  */
 export type Act =
-  /** With a timeout of `ms`; `signal` and `other` make it a `withSignal` or a `merge`. */
-  | { do: 'derive'; made: Ctx; from: From; ms: number; signal?: Foreign; other?: Ctx }
+  /**
+   * With a timeout of `ms`; `signal` and `other` make it a `withSignal` or a `merge`, and `limit` says that the timeout is
+   * one that an adapter adds to a request.
+   */
+  | { do: 'derive'; made: Ctx; from: From; ms: number; limit?: boolean; signal?: Foreign; other?: Ctx }
   /** Derived and released at once. */
   | { do: 'brief'; name: string | undefined; from: From }
   | { do: 'scope'; op: Op; from: From; ms: number }
   | { do: 'cancel' | 'release' | 'retire' | 'check'; ctx: Ctx }
-  | { do: 'end'; ctx: Ctx; origin: Origin }
+  /** By an adapter: of its own accord (`automatic`), or since the program asked for it. */
+  | { do: 'end'; ctx: Ctx; origin: Origin; automatic: boolean }
   /** An `onEnd`, or a listener of the native signal, and what happens in it. */
   | { do: 'listen' | 'hear'; ctx: Ctx; act: Act }
   /** The end of a merged context with that of the other one: what `merge` leaves there as a listener. */
@@ -140,6 +146,7 @@ export function newContext(name: string | undefined, longLived: boolean, scoped:
     depth: 0,
     startedAt: 0,
     due: NEVER,
+    fate: 'ends',
     armed: false,
     order: 0,
     end: undefined,

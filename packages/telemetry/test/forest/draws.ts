@@ -141,7 +141,7 @@ export function createDraws(model: Model, random: Random, names: number): Draws 
       if (kind < 35) return { do: 'cancel', ctx };
       if (kind < 70 && !ctx.scoped) return { do: 'release', ctx };
       if (kind < 80) return { do: 'retire', ctx };
-      return { do: 'end', ctx, origin: random.pick(ORIGINS) };
+      return { do: 'end', ctx, origin: random.pick(ORIGINS), automatic: random.chance(0.7) };
     },
     heard() {
       const kind = random.below(100);
@@ -204,7 +204,9 @@ export function createDraws(model: Model, random: Random, names: number): Draws 
 
 /** The earliest deadline on the path. */
 function earliest(from: Ctx): number {
-  let due = from.due;
-  for (let up = from.parent; up !== undefined; up = up.parent) if (up.due < due) due = up.due;
+  let due = NEVER;
+  for (let up: Ctx | undefined = from; up !== undefined; up = up.parent) {
+    if (up.fate === 'ends' && up.due < due) due = up.due;
+  }
   return due;
 }

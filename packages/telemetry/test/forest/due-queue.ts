@@ -3,11 +3,11 @@ import type { Ctx } from './acts';
 /** Contexts by the deadlines that they set, earliest first; among equal ones, the one that was armed first. */
 export interface DueQueue {
   add(ctx: Ctx): void;
-  /** The first that has not ended. */
+  /** The first that is still waited for. */
   first(): Ctx | undefined;
 }
 
-/** A binary heap that forgets the ended ones when they come up. */
+/** A binary heap that forgets what has ended or was told when it comes up. */
 export function createDueQueue(): DueQueue {
   const heap: Ctx[] = [];
   let order = 0;
@@ -46,7 +46,7 @@ export function createDueQueue(): DueQueue {
       }
     },
     first() {
-      while (heap.length > 0 && at(0).end !== undefined) dropFirst();
+      while (heap.length > 0 && (at(0).end !== undefined || at(0).fate === 'told')) dropFirst();
       return heap[0];
     },
   };

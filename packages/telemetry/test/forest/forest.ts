@@ -95,7 +95,9 @@ export function* growForest(model: Model, options: ForestOptions): Generator<Act
 
   function* deriveOne(from: From): Generator<Act, Ctx> {
     const made = newContext(draws.name(), random.chance(0.05), false);
-    yield { do: 'derive', made, from, ms: draws.timeout(from) };
+    // What an adapter limits is a request, and that starts from a root.
+    const limit = typeof from === 'string' && random.chance(0.5);
+    yield { do: 'derive', made, from, ms: draws.timeout(from), limit };
     draws.remember(made);
     if (random.chance(0.08)) yield { do: 'listen', ctx: made, act: draws.heard() };
     if (random.chance(0.01)) yield { do: 'hear', ctx: made, act: draws.heard() };
@@ -170,7 +172,7 @@ export function* growForest(model: Model, options: ForestOptions): Generator<Act
     const ctx = yield* deriveOne('background');
     const spans = Array.from({ length: MANY_SPANS }, () => newOperation(ctx, 'span', 'client'));
     for (const op of spans) yield { do: 'begin', op };
-    yield { do: 'end', ctx, origin: 'client_disconnect' };
+    yield { do: 'end', ctx, origin: 'client_disconnect', automatic: true };
     for (const op of spans) yield { do: 'settle', op };
   }
 
@@ -185,7 +187,7 @@ export function* growForest(model: Model, options: ForestOptions): Generator<Act
     const link = (share: number) => line[Math.floor(line.length * share)] as Ctx;
     yield { do: 'cancel', ctx: link(0.75) };
     yield { do: 'retire', ctx: link(0.25) };
-    yield { do: 'end', ctx: link(0.5), origin: 'shutdown' };
+    yield { do: 'end', ctx: link(0.5), origin: 'shutdown', automatic: true };
     yield { do: 'cancel', ctx: line[0] as Ctx };
     // Without listeners, which could cancel what is further up.
     const cutUp = yield* growLine(CUT_DEPTH, 0);

@@ -62,14 +62,14 @@ export function createModel(options: ModelOptions): Model {
     if (ctx.end === undefined) (ctx.listeners ??= []).push({ act, active, carried });
   }
 
-  function derive({ made, from, ms, signal, other }: Extract<Act, { do: 'derive' }>): void {
+  function derive({ made, from, ms, limit, signal, other }: Extract<Act, { do: 'derive' }>): void {
     if (other !== undefined) {
       tree.derive(made, from, other.end === undefined ? tree.remaining(other) : NEVER);
       if (other.end !== undefined) endAs(made, other.end);
       else if (made.end === undefined) listen(other, { do: 'follow', made, other });
       return;
     }
-    tree.derive(made, from, ms);
+    tree.derive(made, from, ms, limit);
     if (signal === undefined || made.end !== undefined) return;
     if (signal.aborted) endBySignal(made, signal);
     else signal.followers.push(made);
@@ -115,7 +115,7 @@ export function createModel(options: ModelOptions): Model {
         break;
       case 'end': {
         const late = act.origin === 'deadline' || act.origin === 'remote_deadline';
-        cancel(act.ctx, late ? 'deadline_exceeded' : 'canceled', act.origin);
+        cancel(act.ctx, late ? 'deadline_exceeded' : 'canceled', act.origin, act.automatic);
         break;
       }
       case 'release':

@@ -14,7 +14,7 @@ import {
   type CancelContext,
   type Context,
 } from '@curfew/context';
-import { beginOperation, end, hooks, retire, setEnforcement } from '@curfew/context/spi';
+import { beginOperation, end, hooks, retire, setEnforcement, withLimit } from '@curfew/context/spi';
 import { ROOT_CONTEXT, SpanKind, type Tracer } from '@opentelemetry/api';
 import type { ManualClock } from '../../../../test/manual-clock';
 import { NEVER, type Act, type Ctx, type Foreign, type From, type Op } from './acts';
@@ -47,7 +47,7 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
     return 'without' in from ? withoutCancel(ctxOf(from.without)) : ctxOf(from);
   }
 
-  function derive({ made, from, ms, signal, other }: Extract<Act, { do: 'derive' }>): void {
+  function derive({ made, from, ms, limit, signal, other }: Extract<Act, { do: 'derive' }>): void {
     const options = {
       ...(made.name === undefined ? {} : { name: made.name }),
       ...(made.longLived ? { longLived: true } : {}),
@@ -60,7 +60,9 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
           ? withSignal(parent, controllerOf(signal).signal, options)
           : ms === NEVER
             ? withCancel(parent, options)
-            : withTimeout(parent, ms, options);
+            : limit === true
+              ? withLimit(parent, ms, options)
+              : withTimeout(parent, ms, options);
     made.handle = { ctx, cancel } satisfies Made;
   }
 
@@ -118,7 +120,11 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
         break;
       }
       case 'end':
-        end(ctxOf(act.ctx), { origin: act.origin, cause: new Error(act.origin) });
+        end(ctxOf(act.ctx), {
+          origin: act.origin,
+          cause: new Error(act.origin),
+          automatic: act.automatic,
+        });
         break;
       case 'release':
         cancelOf(act.ctx)?.();

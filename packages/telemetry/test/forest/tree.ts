@@ -11,13 +11,14 @@ export interface Tree {
   /** Contexts started so far. */
   readonly started: number;
   readonly seen: Seen;
-  /** Starts a context with a deadline in `ms`, unless it is born done. */
-  derive(made: Ctx, from: From, ms: number): void;
+  /** Starts a context with a deadline in `ms`, unless it is born done; with `limit` an adapter's, on a root. */
+  derive(made: Ctx, from: From, ms: number, limit?: boolean): void;
   /** A context that started from a root, although another one was active. */
   breakChain(cause: string): void;
   /** Compares the clock, as whoever asks a context does. */
   check(ctx: Ctx): void;
-  cancel(ctx: Ctx, reason: Reason, origin: Origin): void;
+  /** `automatic` where nobody asked for it but an adapter. */
+  cancel(ctx: Ctx, reason: Reason, origin: Origin, automatic?: boolean): void;
   release(ctx: Ctx): void;
   retire(ctx: Ctx): void;
   /** Milliseconds until the deadline that ends this context. */
@@ -59,7 +60,7 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
     let found: Ctx | undefined;
     let least = NEVER;
     for (let at: Ctx | undefined = ctx; at !== undefined; at = at.parent) {
-      if (at.due === NEVER || at.due > least) continue;
+      if (at.due === NEVER || at.fate !== 'ends' || at.due > least) continue;
       found = at;
       least = at.due;
     }
@@ -75,8 +76,8 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
   }
 
   function expire(ctx: Ctx, detectedBy: 'timer' | 'check'): void {
-    if (!moment.enforced) {
-      observe(ctx, 'deadline_exceeded', 'deadline');
+    if (ctx.fate !== 'ends') {
+      tellLimit(ctx);
       return;
     }
     tally.measure('curfew.deadline.lateness', `curfew_detected_by="${detectedBy}"`, moment.now - ctx.due);
@@ -86,17 +87,27 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
   /** Arms the deadlines of a subtree that no ancestor's covers any more. */
   function arm(root: Ctx): void {
     for (const ctx of subtree(root)) {
-      if (ctx.due === NEVER || ctx.armed || earliest(ctx) !== ctx) continue;
+      if (ctx.due === NEVER || ctx.fate !== 'ends' || ctx.armed || earliest(ctx) !== ctx) continue;
       ctx.armed = true;
       due.add(ctx);
     }
   }
 
-  function cancel(ctx: Ctx, reason: Reason, origin: Origin): void {
+  function cancel(ctx: Ctx, reason: Reason, origin: Origin, automatic = false): void {
     check(ctx);
     if (ctx.end !== undefined) return;
-    if (moment.enforced) finish(ctx, { outcome: reason, origin, retired: false, at: moment.now });
-    else observe(ctx, reason, origin);
+    if (moment.enforced || !automatic) {
+      finish(ctx, { outcome: reason, origin, retired: false, at: moment.now });
+      return;
+    }
+    // Only what would have ended it first is told.
+    if (!overLimit(ctx)) observe(reason, origin);
+    retire(ctx);
+  }
+
+  /** Whether a limit has passed that observe mode only tells of. */
+  function overLimit(ctx: Ctx): boolean {
+    return ctx.fate !== 'ends' && ctx.due <= moment.now;
   }
 
   /** Marks the subtree, then tells. */
@@ -124,6 +135,8 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
   }
 
   function markEnded(ctx: Ctx, end: End): void {
+    // Before its timer came, which is late.
+    if (overLimit(ctx)) tellLimit(ctx);
     ctx.end = end;
     const last = live.pop() as Ctx;
     if (last !== ctx) {
@@ -163,11 +176,15 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
     letGo(ctx);
   }
 
-  /** Observe mode: what would have been cancelled is told, and retired instead. */
-  function observe(ctx: Ctx, reason: Reason, origin: Origin): void {
+  /** Observe mode: what Curfew adds is told, and not carried out. */
+  function observe(reason: Reason, origin: Origin): void {
     const labels = `curfew_cancel_origin="${origin}",curfew_cancel_reason="${reason}"`;
     tally.count('curfew.cancel.observed', labels);
-    retire(ctx);
+  }
+
+  function tellLimit(ctx: Ctx): void {
+    if (ctx.fate === 'observed') observe('deadline_exceeded', 'deadline');
+    ctx.fate = 'told';
   }
 
   function breakChain(cause: string): void {
@@ -192,7 +209,7 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
     get started() {
       return started;
     },
-    derive(made, from, ms) {
+    derive(made, from, ms, limit = false) {
       if (typeof from === 'string') breakChain(from);
       else if ('name' in from && !link(made, from)) return;
       started++;
@@ -201,7 +218,8 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
       made.place = live.push(made) - 1;
       if (ms === NEVER) return;
       made.due = moment.now + ms;
-      if (earliest(made) !== made) return;
+      if (limit && !moment.enforced) made.fate = 'observed';
+      else if (earliest(made) !== made) return;
       made.armed = true;
       if (ms <= 0) expire(made, 'check');
       else due.add(made);
