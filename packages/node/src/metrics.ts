@@ -52,6 +52,9 @@ export function createMetrics({ configuration, resource, telemetry, mayServe }: 
   return { provider: new MeterProvider({ resource, readers }), server, transports };
 }
 
+/** Milliseconds: Prometheus itself waits ten seconds for a scrape unless told otherwise. */
+const SCRAPE_TIMEOUT = 10_000;
+
 function serve(
   reader: PrometheusExporter,
   { prometheusHost, prometheusPort }: Configuration,
@@ -60,7 +63,10 @@ function serve(
   return servePrometheus({
     host: prometheusHost,
     port: prometheusPort,
-    scrape: async () => serializer.serialize(toFamilies((await reader.collect()).resourceMetrics)),
+    scrape: async () => {
+      const { resourceMetrics } = await reader.collect({ timeoutMillis: SCRAPE_TIMEOUT });
+      return serializer.serialize(toFamilies(resourceMetrics));
+    },
   });
 }
 

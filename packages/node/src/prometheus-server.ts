@@ -19,20 +19,32 @@ export interface PrometheusServerOptions {
   readonly scrape: () => Promise<string>;
 }
 
+/** Scrapers are few. Whoever opens more connections than this must not take the service's file descriptors. */
+const MAX_CONNECTIONS = 100;
+
+/** Milliseconds for a request to arrive whole. */
+const REQUEST_TIMEOUT = 10_000;
+
 /**
  * Serves `/metrics` on a server that never keeps the process alive. The exporter's own server takes port 0 for
  * unset and does not unref the connections of a scraper, which would hold a process that has finished.
  */
 export function servePrometheus({ host, port, scrape }: PrometheusServerOptions): PrometheusServer {
   const sockets = new WeakSet<Socket>();
-  const server = createServer((request, response) => void answer(request, response, scrape));
+  const options = { headersTimeout: REQUEST_TIMEOUT, requestTimeout: REQUEST_TIMEOUT };
+  const collect = shared(scrape);
+  const server = createServer(options, (request, response) => void answer(request, response, collect));
+  server.maxConnections = MAX_CONNECTIONS;
   server.unref();
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.unref();
   });
   const url = new Promise<string | undefined>((resolve) => {
+    let listens = false;
     server.on('error', (error: NodeJS.ErrnoException) => {
+      // Once it listens, what fails is a single connection.
+      if (listens) return;
       warn(
         `no metrics endpoint: ${place(host, port)} ${why(error)}; ${REMEDY}, the service goes on without it`,
       );
@@ -40,6 +52,7 @@ export function servePrometheus({ host, port, scrape }: PrometheusServerOptions)
     });
     // Exclusive: the workers of a cluster would otherwise share the port and each scrape see another one.
     server.listen({ host, port, exclusive: true }, () => {
+      listens = true;
       const address = `http://${place(host, (server.address() as AddressInfo).port)}/metrics`;
       diag.info(`curfew: metrics on ${address}`);
       resolve(address);
@@ -59,25 +72,49 @@ export function servePrometheus({ host, port, scrape }: PrometheusServerOptions)
 const REMEDY =
   'set OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT, or OTEL_METRICS_EXPORTER=none';
 
+/** One collection serves all who ask while it runs: a stranger who asks a thousand times at once gets no thousand. */
+function shared(scrape: () => Promise<string>): () => Promise<string> {
+  let running: Promise<string> | undefined;
+  return () =>
+    (running ??= scrape().finally(() => {
+      running = undefined;
+    }));
+}
+
+/** Whoever reaches the port may send anything. Never rejects, since nobody would handle it. */
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   scrape: () => Promise<string>,
 ): Promise<void> {
-  const { pathname } = new URL(request.url ?? '/', 'http://metrics');
-  if (pathname !== '/metrics') return finish(response, 404, 'The metrics are at /metrics.\n');
-  if (request.method !== 'GET' && request.method !== 'HEAD') return finish(response, 405, 'GET it.\n');
   try {
-    const text = await scrape();
-    finish(response, 200, text);
+    if (!isMetrics(request.url)) finish(response, 404, 'The metrics are at /metrics.\n');
+    else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      finish(response, 405, 'GET it.\n', { allow: 'GET, HEAD' });
+    } else finish(response, 200, await scrape());
   } catch (error) {
     diag.error('curfew: the metrics cannot be collected:', error);
-    finish(response, 500, 'The metrics cannot be collected.\n');
+    if (response.headersSent) response.destroy();
+    else finish(response, 500, 'The metrics cannot be collected.\n');
   }
 }
 
-function finish(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+/**
+ * Whether a request's target is `/metrics`, with any query; a proxy sends it in absolute form. Read by hand: `URL` throws
+ * on what a stranger may send, and takes `//host/metrics` for an authority.
+ */
+function isMetrics(target: string | undefined): boolean {
+  return target !== undefined && /^(?:https?:\/\/[^/?#]+)?\/metrics(?:\?|$)/i.test(target);
+}
+
+function finish(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', ...more };
+  response.writeHead(status, headers).end(text);
 }
 
 function place(host: string, port: number): string {

@@ -9,12 +9,15 @@ export interface Kind<T> {
 
 export const text: Kind<string> = { expects: 'a text', parse: (value) => value };
 
+const YES: readonly string[] = ['true', '1', 'on', 'yes'];
+const NO: readonly string[] = ['false', '0', 'off', 'no'];
+
+/** Whoever reaches for the kill switch in a hurry writes any of these. */
 export const flag: Kind<boolean> = {
-  expects: 'true or false (or 1 or 0)',
+  expects: 'true or false (or 1, on, yes, 0, off, no)',
   parse(value) {
     const lower = value.toLowerCase();
-    if (lower === 'true' || lower === '1') return true;
-    return lower === 'false' || lower === '0' ? false : undefined;
+    return YES.includes(lower) ? true : NO.includes(lower) ? false : undefined;
   },
 };
 

@@ -85,7 +85,10 @@ test.each([
   ['OTEL_EXPORTER_PROMETHEUS_PORT', '65536'],
   ['OTEL_EXPORTER_OTLP_ENDPOINT', 'localhost:4318'],
   ['OTEL_RESOURCE_ATTRIBUTES', 'a=1,b'],
-  ['CURFEW_ENFORCE', 'off'],
+  ['CURFEW_ENFORCE', 'never'],
+  ['CURFEW_REQUEST_TIMEOUT', 'abc'],
+  ['CURFEW_REQUEST_TIMEOUT', 'NaN'],
+  ['CURFEW_REQUEST_TIMEOUT', '0'],
   ['CURFEW_LINGER_AFTER', '5s'],
   ['CURFEW_CAPTURE_STACKS', '2'],
   ['CURFEW_OUTBOUND_HOSTS', 'http://example.com'],
@@ -93,6 +96,16 @@ test.each([
   expect(readEnvironment({ [name]: value }).warnings).toEqual([
     expect.stringContaining(`${name}: "${value}"`),
   ]);
+});
+
+test.each([
+  [false, ['0', 'false', 'off', 'no', 'OFF', 'No', 'False', ' off ']],
+  [true, ['1', 'true', 'on', 'yes', 'ON', 'Yes', 'True']],
+])('CURFEW_ENFORCE is %s for whatever means it', (enforce, values) => {
+  for (const value of values) {
+    const { settings, warnings } = readEnvironment({ CURFEW_ENFORCE: value });
+    expect([value, settings.enforce, warnings]).toEqual([value, enforce, []]);
+  }
 });
 
 test('grpc is refused with what to use in its place', () => {
