@@ -1,3 +1,4 @@
+import { wrongType } from './arguments';
 import { AUTOMATIC } from './keys';
 
 let installed = 0;
@@ -33,7 +34,34 @@ export function installGuard(): () => void {
  * ```
  */
 export function guarded(): boolean {
-  return installed > 0;
+  return wanted && installed > 0;
+}
+
+let wanted = true;
+
+/**
+ * `false` keeps the guard away, and with it every automatic cancellation of a call: `CURFEW_GUARD=0`. Returns how to put
+ * the former choice back.
+ *
+ * @throws TypeError if `on` is no boolean.
+ * @example
+ * ```ts
+ * import { cancelsAutomatically, installGuard, setGuard } from '@curfew/context/spi';
+ * const uninstall = installGuard();
+ * const restore = setGuard(false);
+ * cancelsAutomatically(); // => false
+ * restore();
+ * cancelsAutomatically(); // => true
+ * uninstall();
+ * ```
+ */
+export function setGuard(on: boolean): () => void {
+  if (typeof on !== 'boolean') throw wrongType('on', 'a boolean', on);
+  const former = wanted;
+  wanted = on;
+  return () => {
+    wanted = former;
+  };
 }
 
 /** How many causes deep `isAutomatic` looks. */

@@ -14,7 +14,7 @@ import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from './t
 export { automaticError, cancelsAutomatically, takeRefusal } from './automatic';
 export { MAX_DELAY, systemClock, type Clock } from './clock';
 export { markAutomatic } from './errors';
-export { guarded, installGuard, isAutomatic } from './guard';
+export { guarded, installGuard, isAutomatic, setGuard } from './guard';
 export type {
   BackendCancel,
   ChainBreak,

@@ -31,6 +31,7 @@ import {
   nodeOf,
   retire,
   setEnforcement,
+  setGuard,
   subscribe,
   useClock,
 } from '@curfew/context/spi';
@@ -398,6 +399,7 @@ describe('the other arguments', () => {
     }
     for (const wrong of [undefined, null, '0', 0] as Any[]) {
       expect(() => setEnforcement(wrong)).toThrow('enforce must be a boolean');
+      expect(() => setGuard(wrong)).toThrow('on must be a boolean');
     }
     const ended = jest.fn();
     const stop = subscribe({ contextEnded: ended });

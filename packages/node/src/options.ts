@@ -12,6 +12,8 @@ export interface StartOptions {
   readonly resource?: Readonly<Record<string, string | number | boolean>>;
   /** `false` records what would be cancelled and cancels nothing: `CURFEW_ENFORCE`. */
   readonly enforce?: boolean;
+  /** `false` takes the guard off `process.emit`, and calls and queries run on when their request ends: `CURFEW_GUARD`. */
+  readonly guard?: boolean;
   /** Milliseconds: `CURFEW_ORPHAN_GRACE`. */
   readonly orphanGrace?: number;
   /** Milliseconds: `CURFEW_ORPHAN_REPORT_AFTER`. */
@@ -65,8 +67,13 @@ export function configure(settings: Settings, options: StartOptions): Configurat
   const { prometheus } = given;
   return {
     ...settings,
-    ...defined(given, ['serviceName', 'enforce', 'orphanGrace', 'orphanReportAfter', 'lingerAfter'] as const),
     ...defined(given, [
+      'serviceName',
+      'enforce',
+      'guard',
+      'orphanGrace',
+      'orphanReportAfter',
+      'lingerAfter',
       'maxNames',
       'maxKinds',
       'durationByName',
@@ -124,7 +131,7 @@ function checked(options: unknown): StartOptions {
       throw new TypeError(`resource['${key}'] must be a string, a number or a boolean, got ${nameOf(value)}`);
     }
   }
-  for (const name of ['enforce', 'durationByName', 'cleanups', 'lost']) aBoolean(options, name);
+  for (const name of ['enforce', 'guard', 'durationByName', 'cleanups', 'lost']) aBoolean(options, name);
   aNumber(options, 'captureStacks', 0, 1);
   if (!['span', 'log', undefined].includes(options['events'] as string))
     throw new TypeError(`events must be 'span' or 'log', got ${String(options['events'])}`);

@@ -1,5 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
-import { setEnforcement } from '@curfew/context/spi';
+import { setEnforcement, setGuard } from '@curfew/context/spi';
 import { install } from '@curfew/telemetry';
 import { diag, metrics as metricsApi, propagation, trace } from '@opentelemetry/api';
 import { createHandle, type Handle } from './handle';
@@ -16,8 +16,11 @@ import { createTraces } from './traces';
 export function setUp(configuration: Configuration): Handle {
   if (!configuration.enforce) {
     setEnforcement(false);
-    diag.info('curfew: observing only, nothing is cancelled (CURFEW_ENFORCE=0)');
+    diag.info(
+      'curfew: observing only, nothing is cancelled but by the application itself (CURFEW_ENFORCE=0)',
+    );
   }
+  if (!configuration.guard) setGuard(false);
   const telemetry = install(configuration);
   const resource = createResource(configuration);
   const metrics = createMetrics({ configuration, resource, telemetry, mayServe: isMainThread });

@@ -177,7 +177,13 @@ export const SETTINGS = {
     'CURFEW_ENFORCE',
     flag,
     true,
-    '`0` watches: what would be cancelled is counted as `curfew.cancel.observed`, and nothing is cancelled. The kill switch.',
+    '`0` watches: what Curfew would cancel is counted as `curfew.cancel.observed` and not cancelled. The kill switch.',
+  ),
+  guard: setting(
+    'CURFEW_GUARD',
+    flag,
+    true,
+    '`0` takes the guard off `process.emit`; calls and queries then run on when their request ends, since their errors could end the process.',
   ),
   orphanGrace: setting(
     'CURFEW_ORPHAN_GRACE',

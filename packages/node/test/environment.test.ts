@@ -60,6 +60,7 @@ test.each([
   ['OTEL_EXPORTER_PROMETHEUS_PORT', '0', { prometheusPort: 0 }],
   ['OTEL_BSP_MAX_QUEUE_SIZE', '100', { spanQueue: 100 }],
   ['CURFEW_ENFORCE', '0', { enforce: false }],
+  ['CURFEW_GUARD', 'off', { guard: false }],
   ['CURFEW_LINGER_AFTER', '5000', { lingerAfter: 5000 }],
   ['CURFEW_DURATION_BY_NAME', 'true', { durationByName: true }],
   ['CURFEW_CLEANUPS', '1', { cleanups: true }],

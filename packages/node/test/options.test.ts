@@ -13,6 +13,7 @@ test.each([
   [{ resource: [] }, 'TypeError', 'resource'],
   [{ resource: { a: {} } }, 'TypeError', "resource['a']"],
   [{ enforce: 0 }, 'TypeError', 'enforce'],
+  [{ guard: 'off' }, 'TypeError', 'guard'],
   [{ orphanGrace: '1' }, 'TypeError', 'orphanGrace'],
   [{ orphanReportAfter: -1 }, 'RangeError', 'orphanReportAfter'],
   [{ lingerAfter: NaN }, 'RangeError', 'lingerAfter'],
@@ -37,6 +38,27 @@ test.each([
     expect.objectContaining({ name, message: expect.stringContaining(argument) }),
   );
   expect(Object.getOwnPropertySymbols(globalThis)).toEqual(globals);
+});
+
+test.each([
+  'orphanGrace',
+  'orphanReportAfter',
+  'lingerAfter',
+  'maxNames',
+  'maxKinds',
+  'captureStacks',
+  'maxTimeout',
+  'requestTimeout',
+  'shutdownTimeout',
+  'prometheus.port',
+])('%s: NaN, which is what Number() makes of a missing variable, is refused at once by its name', (name) => {
+  const options = name === 'prometheus.port' ? { prometheus: { port: NaN } } : { [name]: NaN };
+  expect(() => start(options)).toThrow(
+    expect.objectContaining({
+      name: 'RangeError',
+      message: expect.stringMatching(`^${name} must be .*NaN$`),
+    }),
+  );
 });
 
 test('options come before the environment, which holds for what they do not say', () => {
