@@ -7,5 +7,7 @@ export {
 } from './instrument-server';
 export { middleware, wrapListener, type ListenerOptions, type Middleware } from './listener';
 export { setAllowedHosts } from './outgoing-call';
-export { requestContext, type ServerOptions } from './served-request';
+export { requestContext } from './served-request';
+export type { ServerOptions } from './server-options';
+export { beginShutdown } from './shutdown';
 export { wrapUpgrade } from './upgrade';

@@ -1,10 +1,11 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { withoutCancel, withValue } from '@curfew/context';
-import { NODE_KEY, nodeOf, RESPONSE_KEY } from '@curfew/context/spi';
+import { withoutCancel, withValue, type Context } from '@curfew/context';
+import { installGuard, NODE_KEY, nodeOf, RESPONSE_KEY } from '@curfew/context/spi';
 import type { Plant } from '@curfew/propagation';
-import { contextOf, serve, type ServerOptions } from './served-request';
+import { contextOf, serve, servedBy, type Served } from './served-request';
+import { checkServerOptions, type ServerOptions } from './server-options';
 
 /** Options of `instrumentServer`. */
 export interface InstrumentServerOptions extends ServerOptions {
@@ -36,6 +37,7 @@ const CHANNEL = 'http.server.request.start';
  * `middleware`. A request that the instrumentation ignores gets no context. A request whose budget was spent on
  * arrival is answered 504 at once, but its handler runs, under a context that is done.
  *
+ * @throws TypeError if `timeout` is no number or `endOnFinish` none of its two; RangeError if `timeout` is NaN or negative.
  * @example
  * ```ts
  * import { propagation } from '@opentelemetry/api';
@@ -46,6 +48,7 @@ const CHANNEL = 'http.server.request.start';
  * ```
  */
 export function instrumentServer(options: InstrumentServerOptions = {}): ServerInstrumentation {
+  checkServerOptions(options);
   const { ignore } = options;
   // The request announced last, and its response; `null` for one to ignore. One slot is enough, for the request
   // is emitted in the same turn. A WeakMap of them would do the same at twice the cost of a whole request: it
@@ -59,6 +62,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
     announced = ignore !== undefined && holds(ignore, request) ? null : response;
   };
   subscribe(CHANNEL, onStart);
+  const unguard = installGuard();
 
   return {
     plant(ctx, carrier, read, getter) {
@@ -67,20 +71,30 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       carrying = undefined;
       announced = undefined;
       if (response === null || response === undefined) return ctx;
+      // Another propagator was before this one, that of a second installed copy perhaps.
+      const planted = contextOf(response);
+      if (planted !== undefined) return carryingNodeOf(planted, ctx);
+      const served = servedBy(response, true);
       // Not a chain that broke, even where the server was started under a live context.
-      const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, response);
-      return serve(parent, response, read(carrier, getter, ctx), options);
+      const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, served);
+      return serve(parent, response, served, read(carrier, getter, ctx), options);
     },
-    undo: () => void unsubscribe(CHANNEL, onStart),
+    undo() {
+      unsubscribe(CHANNEL, onStart);
+      unguard();
+    },
   };
 }
 
 /** Extracted again, by hand, from the headers of the request being served: it has one context, and one count. */
 function replant(ctx: OtelContext, carrier: unknown): OtelContext | undefined {
-  const response = context.active().getValue(RESPONSE_KEY) as ServerResponse | undefined;
-  if (response === undefined || response.req.headers !== carrier) return undefined;
-  const served = contextOf(response);
-  return served === undefined || nodeOf(ctx) !== undefined ? ctx : ctx.setValue(NODE_KEY, nodeOf(served));
+  const served = context.active().getValue(RESPONSE_KEY) as Served | undefined;
+  if (served?.response === undefined || served.response.req.headers !== carrier) return undefined;
+  return served.ctx === undefined ? ctx : carryingNodeOf(served.ctx, ctx);
+}
+
+function carryingNodeOf(served: Context, ctx: OtelContext): OtelContext {
+  return nodeOf(ctx) !== undefined ? ctx : ctx.setValue(NODE_KEY, nodeOf(served));
 }
 
 function holds(ignore: (request: IncomingMessage) => boolean, request: IncomingMessage): boolean {

@@ -2,10 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { context } from '@opentelemetry/api';
 import { withoutCancel } from '@curfew/context';
-import { hooks, nodeOf } from '@curfew/context/spi';
+import { hooks, isEnforced, nodeOf } from '@curfew/context/spi';
 import { deadlineReader, receivedDeadline, type ReceiveOptions } from '@curfew/propagation';
-import { contextOf, serve, type ServerOptions } from './served-request';
-import { answerTimeout, type AnyResponse } from './timeout-answer';
+import type { AnyResponse } from './any-response';
+import { contextOf, serve, servedBy } from './served-request';
+import { checkServerOptions, type ServerOptions } from './server-options';
+import { answerTimeout } from './timeout-answer';
 
 /** Options of `middleware` and `wrapListener`. */
 export interface ListenerOptions extends ServerOptions, ReceiveOptions {}
@@ -15,6 +17,7 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 
 /** Runs `go` under the request's context, made here unless the request has one; refuses a spent budget. */
 function listenerUnder(options: ListenerOptions) {
+  checkServerOptions(options);
   const read = deadlineReader(options);
   return (
     request: IncomingMessage | Http2ServerRequest,
@@ -25,12 +28,12 @@ function listenerUnder(options: ListenerOptions) {
     const served = contextOf(response);
     if (served !== undefined) return nodeOf(active) === nodeOf(served) ? go() : context.with(served, go);
     const inbound = receivedDeadline(active) ?? read(request.headers, undefined, active);
-    if (inbound.remaining !== undefined && inbound.remaining <= 0) {
+    if (inbound.remaining !== undefined && inbound.remaining <= 0 && isEnforced()) {
       if (hooks.callRefused !== undefined) hooks.callRefused({ source: 'http.server' });
       answerTimeout(response);
       return undefined;
     }
-    const ctx = serve(withoutCancel(active), response, inbound, options);
+    const ctx = serve(withoutCancel(active), response, servedBy(response, false), inbound, options);
     // Body parsers and `on-finished` go on in events of these two, which would otherwise lose the context.
     context.bind(ctx, request);
     context.bind(ctx, response);
@@ -44,7 +47,8 @@ function listenerUnder(options: ListenerOptions) {
  * the context that the request has already. Put it first. A request whose budget is spent on arrival is answered
  * 504 before any work, and `next` is not called.
  *
- * @throws RangeError if `maxTimeout` is NaN or negative; nothing at a request.
+ * @throws TypeError if `timeout` is no number or `endOnFinish` none of its two; RangeError if `timeout` or `maxTimeout` is NaN
+ * or negative; nothing at a request.
  * @example
  * ```ts
  * import express from 'express';
@@ -62,9 +66,11 @@ export function middleware(options: ListenerOptions = {}): Middleware {
 
 /**
  * Wraps a listener of `request` events, of node:http, node:https or http2 servers: as `middleware`, for servers
- * without a framework, and for frameworks that hand out their listener. This is how HTTP/2 gets its contexts.
+ * without a framework, and for frameworks that hand out their listener. This is how HTTP/2 gets its contexts. A listener
+ * of another event, such as http2's `stream`, is called without one.
  *
  * @returns A listener that returns what the given one returns, and `undefined` for a request that was refused.
+ * @throws As `middleware`.
  * @example
  * ```ts
  * import { createSecureServer } from 'node:http2';
@@ -80,7 +86,13 @@ export function wrapListener<
   options: ListenerOptions = {},
 ): (this: unknown, request: Request, response: Response) => unknown {
   const under = listenerUnder(options);
-  return function (request, response) {
-    return under(request, response, () => listener.call(this, request, response));
+  return function (request, response, ...more: unknown[]) {
+    const go = () => Reflect.apply(listener, this, [request, response, ...more]) as unknown;
+    return isResponse(response) ? under(request, response, go) : go();
   };
+}
+
+/** What comes second in other events is a socket, or http2's headers. */
+function isResponse(value: unknown): boolean {
+  return typeof (value as Partial<AnyResponse> | undefined)?.req === 'object';
 }

@@ -1,45 +1,53 @@
+import type { ServerResponse } from 'node:http';
 import type { Context as OtelContext } from '@opentelemetry/api';
+import { onEnd, withCancel, type Cancel, type CancelContext, type Context } from '@curfew/context';
 import {
-  isDeadlineExceeded,
-  onEnd,
-  withCancel,
-  withTimeout,
-  type Cancel,
-  type CancelContext,
-  type Context,
-} from '@curfew/context';
-import { clock, end, nodeOf, retire, type DisconnectCause, type Origin } from '@curfew/context/spi';
+  clock,
+  end,
+  guarded,
+  isEnforced,
+  nodeOf,
+  retire,
+  withLimit,
+  type DisconnectCause,
+  type Origin,
+} from '@curfew/context/spi';
 import type { InboundDeadline } from '@curfew/propagation';
-import { onConnectionLost } from './queued-responses';
-import { answerTimeout, isHttp2, type AnyResponse } from './timeout-answer';
-
-/** How the context of a request ends. */
-export interface ServerOptions {
-  /** The server's own limit for each request, in milliseconds. A shorter budget of the client's goes before it. */
-  readonly timeout?: number;
-  /**
-   * What happens to the context when the response has finished. `'retire'`, the default: it completes, its signal
-   * never aborts, and work after the response goes on. `'cancel'`, as in Go: it is cancelled.
-   */
-  readonly endOnFinish?: 'retire' | 'cancel';
-}
+import { isClosed, isFinished, isHttp2, type AnyResponse } from './any-response';
+import { emitClose, forgetQueued, onConnectionLost } from './queued-responses';
+import type { ServerOptions } from './server-options';
+import { thisSide } from './shutdown';
+import { answerTimeout, failWriters } from './timeout-answer';
+import { closedByPeer, ownError, watchResets } from './who-closed';
 
 /** One name for all requests, so that what is counted by name counts requests. */
 const REQUEST = { name: 'http.server' };
 
-const SERVED = Symbol('curfew.served');
+// Registered, so that a second installed copy finds the context that the first one made.
+const SERVED = Symbol.for('@curfew/http.served.v1');
 
-/** What is kept of a request on its response, so that one listener without a closure serves all responses. */
-interface Served {
-  readonly ctx: CancelContext;
+/**
+ * What is kept of a request on its response, so that one listener without a closure serves all responses. A context
+ * carries this and not the response, which lives as long as the connection that it came over and no longer: idle
+ * sockets, timers and pools that a request made keep its context for as long as they live.
+ */
+export interface Served {
+  /** `undefined` once it has closed. */
+  response: AnyResponse | undefined;
+  /** Whether the head had been sent, once the response has closed. */
+  headersSent: boolean;
+  /** `undefined` until it is made. */
+  ctx: CancelContext | undefined;
   /** Where the context ends with the response: its release. */
-  readonly release: Cancel | undefined;
+  release: Cancel | undefined;
   /** The budget as the client sent it, in milliseconds; `undefined` without one. */
-  readonly sent: number | undefined;
+  sent: number | undefined;
   /** How much later than ours the client's deadline is, in milliseconds. */
-  readonly margin: number;
-  /** Undoes what a pipelined request needed. */
-  unqueue: (() => void) | undefined;
+  margin: number;
+  /** Whether it waited for a response before it. */
+  queued: boolean;
+  /** Whether the program asked for none of this: then what could end its process is not done unless that is guarded. */
+  readonly automatic: boolean;
 }
 
 type Marked<T> = T & { [SERVED]?: Served };
@@ -64,6 +72,20 @@ export function contextOf(message: object): CancelContext | undefined {
   return (message as Marked<object>)[SERVED]?.ctx;
 }
 
+/** What `serve` is given: made before the context, which may carry it. */
+export function servedBy(response: AnyResponse, automatic: boolean): Served {
+  return {
+    response,
+    headersSent: false,
+    ctx: undefined,
+    release: undefined,
+    sent: undefined,
+    margin: 0,
+    queued: false,
+    automatic,
+  };
+}
+
 /**
  * Makes the context of a request and sees to its end: the response's close, finished or not, or the deadline.
  *
@@ -73,70 +95,98 @@ export function contextOf(message: object): CancelContext | undefined {
 export function serve(
   parent: OtelContext,
   response: AnyResponse,
+  served: Served,
   inbound: InboundDeadline,
   options: ServerOptions,
 ): CancelContext {
   const own = options.timeout ?? Infinity;
   const timeout = Math.min(inbound.remaining ?? Infinity, own);
   const [ctx, release] =
-    timeout === Infinity ? withCancel(parent, REQUEST) : withTimeout(parent, timeout, REQUEST);
+    timeout === Infinity ? withCancel(parent, REQUEST) : withLimit(parent, timeout, REQUEST);
   const { sent } = inbound;
-  const served: Served = {
-    ctx,
-    release: options.endOnFinish === 'cancel' ? release : undefined,
-    sent,
-    margin: sent === undefined ? 0 : sent - timeout,
-    unqueue: undefined,
-  };
+  served.ctx = ctx;
+  served.sent = sent;
+  if (sent !== undefined) served.margin = sent - timeout;
+  if (options.endOnFinish === 'cancel') served.release = release;
   (response as Marked<AnyResponse>)[SERVED] = served;
   (response.req as Marked<object>)[SERVED] = served;
+  if (isClosed(response)) {
+    // Whatever came before took its time, and the client has left meanwhile: nothing is to come any more.
+    onClose.call(response);
+    return ctx;
+  }
   // First in line: what ends the SERVER span listens here too, and the end must be on the span by then.
   (response as NodeJS.EventEmitter).prependListener('close', onClose);
-  if (response.socket === null && !isHttp2(response)) {
-    served.unqueue = onConnectionLost(response, () => endUnfinished(served, response.headersSent));
+  if (isHttp2(response)) watchResets(response.stream);
+  else if (response.socket === null) {
+    served.queued = true;
+    onConnectionLost(response, endQueued);
   }
-  if (timeout <= 0) answerTimeout(response);
-  else if (timeout !== Infinity) {
-    onEnd(ctx, () => {
-      if (isDeadlineExceeded(ctx.err())) answerTimeout(response);
-    });
-  }
+  if (timeout <= 0) {
+    // Nobody's code is running yet that an answer could surprise.
+    if (isEnforced()) answerTimeout(response, ctx);
+  } else if (timeout !== Infinity) onEnd(ctx, () => onEnded(served));
   return ctx;
+}
+
+/**
+ * Answers in place of the handler where its deadline has passed. Whoever noticed by asking (`err()`, a derivation) may
+ * be about to answer: that answer comes first.
+ */
+function onEnded(served: Served): void {
+  const ending = nodeOf(served.ctx as Context)?.ending;
+  if (ending?.reason !== 'deadline_exceeded') return;
+  if (ending.detectedBy === 'timer') answer(served);
+  else queueMicrotask(() => answer(served));
+}
+
+/**
+ * A response that breaks off fails whoever streams into it. Where nobody asked for the deadline, and an error that is
+ * not caught would end the process, it goes on instead.
+ */
+function answer({ response, ctx, automatic }: Served): void {
+  if (response !== undefined) answerTimeout(response, ctx, !automatic || guarded());
 }
 
 function onClose(this: Marked<AnyResponse>): void {
   const served = this[SERVED];
-  if (served === undefined) return;
-  served.unqueue?.();
-  const { errored } = this as { readonly errored?: Error | null };
-  // Destroyed by the handler, or a pipeline of its own, with an error: the client had no part in it.
-  if (errored) end(served.ctx, { origin: 'caller', cause: errored });
-  else if (!isFinished(this)) endUnfinished(served, this.headersSent);
-  else if (served.release !== undefined) served.release();
+  if (served?.ctx === undefined || served.response === undefined) return;
+  if (served.queued) forgetQueued(this as ServerResponse);
+  const error = ownError(this);
+  if (error !== undefined) end(served.ctx, { origin: thisSide(), cause: error, automatic: true });
+  else if (!isFinished(this)) endUnfinished(served, served.ctx, this);
+  else if (served.release !== undefined && isEnforced()) served.release();
   else retire(served.ctx);
+  served.headersSent = this.headersSent;
+  served.response = undefined;
 }
 
-/**
- * Whether all of the response was handed over. `writableFinished` alone does not tell: when a client hangs up
- * in the middle of the last write Node emits `finish` all the same, and http2 emits it after every reset.
- */
-function isFinished(response: AnyResponse): boolean {
-  if (!response.writableEnded) return false;
-  if (isHttp2(response)) return response.stream.rstCode === 0 && response.stream.writableFinished;
-  return response.writableFinished && response.req.socket?.destroyed !== true;
+function endUnfinished(served: Served, ctx: CancelContext, response: AnyResponse): void {
+  const byPeer = closedByPeer(response);
+  const cause = new Error(byPeer ? 'client disconnected' : 'connection closed by the server') as Error & {
+    responseStarted: boolean;
+  };
+  cause.responseStarted = response.headersSent;
+  const origin = byPeer ? originOf(served, ctx) : thisSide();
+  end(ctx, { origin, cause: cause satisfies DisconnectCause, automatic: true });
 }
 
-function endUnfinished(served: Served, responseStarted: boolean): void {
-  const cause = new Error('client disconnected') as Error & { responseStarted: boolean };
-  cause.responseStarted = responseStarted;
-  end(served.ctx, { origin: originOf(served), cause: cause satisfies DisconnectCause });
+/** A response whose turn never came, because its connection closed. */
+function endQueued(response: Marked<ServerResponse>): void {
+  const served = response[SERVED];
+  if (served?.ctx === undefined) return;
+  endUnfinished(served, served.ctx, response);
+  if (!isEnforced()) return;
+  // Without Curfew it would not have closed, so that who writes to it would not have failed.
+  failWriters(response, served.ctx);
+  emitClose(response);
 }
 
 /** A close this near to the client's own deadline is that deadline: the news merely overtook our clock. */
 const NEAR = 20;
 const NEAR_SHARE = 0.1;
 
-function originOf({ ctx, sent, margin }: Served): Origin {
+function originOf({ sent, margin }: Served, ctx: CancelContext): Origin {
   const own = sent === undefined ? undefined : nodeOf(ctx)?.own;
   if (sent === undefined || own === undefined) return 'client_disconnect';
   const left = own.at + margin - clock().now();

@@ -2,13 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { context } from '@opentelemetry/api';
 import { withCancel, withoutCancel } from '@curfew/context';
-import { end, type DisconnectCause } from '@curfew/context/spi';
+import { end, isEnforced, retire, type DisconnectCause } from '@curfew/context/spi';
+import { thisSide } from './shutdown';
+import { socketClosedByPeer } from './who-closed';
 
 /**
  * Wraps a listener of `upgrade` or `connect` events, so that it runs under a context that lives as long as the
- * connection: it completes when this side ended the connection, and ends as `client_disconnect` when the peer
- * just went away. It has no deadline, whatever the request's headers say: a budget is for the answer to a
- * request, not for the conversation after it.
+ * connection: it completes when this side ended the connection, and is canceled when the connection just went away, as
+ * `client_disconnect` where the peer closed first, else as `caller`, or `shutdown` once `beginShutdown` was called. It
+ * has no deadline, whatever the request's headers say: a budget is for the answer to a request, not for the
+ * conversation after it.
  *
  * @returns A listener that returns what the given one returns.
  * @example
@@ -27,9 +30,18 @@ export function wrapUpgrade<Socket extends Duplex>(
       name: 'http.server',
       longLived: true,
     });
+    let endedHere: boolean | undefined;
+    // First in line, since who hears of the peer's end ends this side in turn.
+    socket.prependOnceListener('end', () => {
+      endedHere ??= socket.writableEnded;
+    });
     socket.prependOnceListener('close', () => {
-      if (socket.writableFinished) release();
-      else end(ctx, { origin: 'client_disconnect', cause: connectionLost() });
+      const byPeer = endedHere === undefined ? socketClosedByPeer(socket) : !endedHere;
+      if (byPeer) end(ctx, { origin: 'client_disconnect', cause: connectionLost(byPeer), automatic: true });
+      else if (!socket.writableFinished)
+        end(ctx, { origin: thisSide(), cause: connectionLost(byPeer), automatic: true });
+      else if (isEnforced()) release();
+      else retire(ctx);
     });
     context.bind(ctx, socket);
     return context.with(ctx, () => listener.call(this, request, socket, head));
@@ -37,6 +49,7 @@ export function wrapUpgrade<Socket extends Duplex>(
 }
 
 /** The response to an upgrade was its 101, or whatever the listener sent. */
-function connectionLost(): DisconnectCause {
-  return Object.assign(new Error('client disconnected'), { responseStarted: true });
+function connectionLost(byPeer: boolean): DisconnectCause {
+  const message = byPeer ? 'client disconnected' : 'connection closed by the server';
+  return Object.assign(new Error(message), { responseStarted: true });
 }

@@ -23,7 +23,7 @@ export type Plant = (
 
 /** Options of the DeadlinePropagator. */
 export interface DeadlinePropagatorOptions extends ReceiveOptions {
-  /** `serverRequests().plant` of `@curfew/http`: makes the context of an inbound request. */
+  /** `instrumentServer().plant` of `@curfew/http`: makes the context of an inbound request. */
   readonly plant?: Plant;
   /**
    * `true` makes `inject` write the remaining budget as `x-request-timeout-ms`. It is off unless asked for, since

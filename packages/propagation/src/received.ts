@@ -1,12 +1,6 @@
 import { createContextKey, defaultTextMapGetter, type Context, type TextMapGetter } from '@opentelemetry/api';
-import {
-  withCancel,
-  withTimeout,
-  type Cancel,
-  type CancelContext,
-  type DeriveOptions,
-} from '@curfew/context';
-import { clock, hooks, type ReceivedDeadline } from '@curfew/context/spi';
+import { withCancel, type Cancel, type CancelContext, type DeriveOptions } from '@curfew/context';
+import { clock, hooks, withLimit, type ReceivedDeadline } from '@curfew/context/spi';
 import { parseConnectTimeout, parseGrpcTimeout, parseTimeoutMs, TIMEOUT_HEADER } from './timeout';
 
 /** What an inbound carrier brought: what the hooks are told, and what the peer had asked for. */
@@ -133,7 +127,8 @@ export function receivedDeadline(ctx: Context): InboundDeadline | undefined {
 /**
  * Derives a context that ends at the deadline which `DeadlinePropagator.extract` put into `ctx`: for consumers
  * of messages and for servers that have no adapter of their own. Without one, the context ends when cancelled.
- * A deadline that has passed on the way gives a context that is done already.
+ * A deadline that has passed on the way gives a context that is done already. In observe mode the sender's deadline
+ * limits nothing.
  *
  * @throws TypeError if the parent is no Context.
  * @example
@@ -147,5 +142,5 @@ export function receivedDeadline(ctx: Context): InboundDeadline | undefined {
  */
 export function withReceivedDeadline(parent: Context, options?: DeriveOptions): [CancelContext, Cancel] {
   const remaining = receivedDeadline(parent)?.remaining;
-  return remaining === undefined ? withCancel(parent, options) : withTimeout(parent, remaining, options);
+  return remaining === undefined ? withCancel(parent, options) : withLimit(parent, remaining, options);
 }

@@ -73,17 +73,26 @@ const ERROR_TYPE = 'error.type';
 /** Written by instrumentations of both generations of the semantic conventions. */
 const STATUS_CODES = ['http.response.status_code', 'http.status_code'];
 
+/** What an adapter keeps of a response: itself as long as it lives, and then whether its head had been sent. */
+interface ServedHead {
+  readonly response?: { readonly headersSent: boolean } | undefined;
+  readonly headersSent: boolean;
+}
+
 /**
  * Tells whether a server has sent no head so far, in which case whatever status code the instrumentation makes up never
  * was. It is asked when a code is written: a deadline is answered after it has passed.
  */
 function headWatch(span: MarkableSpan, node: ContextNode, ending: Ending): () => boolean {
   if (span.kind !== SpanKind.SERVER) return () => false;
-  const response = node.getValue(RESPONSE_KEY) as { readonly headersSent: boolean } | undefined;
-  if (response !== undefined) {
+  const served = node.getValue(RESPONSE_KEY) as ServedHead | undefined;
+  if (served !== undefined) {
     // Weakly, for the span is kept until its export.
-    const watched = new WeakRef(response);
-    return () => watched.deref()?.headersSent === false;
+    const watched = new WeakRef(served);
+    return () => {
+      const kept = watched.deref();
+      return (kept?.response ?? kept)?.headersSent === false;
+    };
   }
   const unsent = saysUnsent(ending.cause);
   return () => unsent;
