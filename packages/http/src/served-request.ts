@@ -177,8 +177,8 @@ function endQueued(response: Marked<ServerResponse>): void {
   if (served?.ctx === undefined) return;
   endUnfinished(served, served.ctx, response);
   if (!isEnforced()) return;
-  // Without Curfew it would not have closed, so that who writes to it would not have failed.
-  failWriters(response, served.ctx);
+  // Where Node does not close it (24 does), who writes to it would not have failed without us.
+  if (!response.destroyed) failWriters(response, served.ctx);
   emitClose(response);
 }
 

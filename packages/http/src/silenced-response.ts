@@ -11,9 +11,12 @@ export const GATEWAY_TIMEOUT = 504;
  * no head was sent and that there is nowhere to write to.
  */
 export function silence(response: AnyResponse): void {
+  // A handler whose response is open finds its socket there, and does not ask twice.
+  const { socket } = isHttp2(response) ? response : response.req;
+  const kept = { get: () => socket, set: returnsNothing, configurable: true, enumerable: true };
   if (isHttp2(response)) silenceNativeHttp2(response);
   else silenceNative(response);
-  Object.defineProperties(response, SILENT);
+  Object.defineProperties(response, { ...SILENT, socket: kept });
 }
 
 function hidden(value: unknown): PropertyDescriptor {
@@ -91,14 +94,6 @@ function silenceNative(response: ServerResponse): void {
   (response as ServerResponse & { _header: string | null })._header = null;
   // A write now fails by its callback alone, as on any response whose client has left.
   response.destroyed = true;
-  // A handler whose response is open finds its socket there, and does not ask twice.
-  const { socket } = response.req;
-  Object.defineProperty(response, 'socket', {
-    get: () => socket,
-    set: returnsNothing,
-    configurable: true,
-    enumerable: true,
-  });
   Object.defineProperties(response, UNSENT);
 }
 

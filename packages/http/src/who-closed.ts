@@ -47,6 +47,6 @@ export function ownError(response: AnyResponse): Error | undefined {
   return response.socket === null ? undefined : (response.errored ?? undefined);
 }
 
-function codeOf(error: Error | null): unknown {
-  return (error as NodeJS.ErrnoException | null)?.code;
+function codeOf(error: NodeJS.ErrnoException | null): unknown {
+  return error?.code;
 }
