@@ -5,7 +5,7 @@ import { isHttp2, type AnyResponse } from './any-response';
 /** What a socket fails with when the other side reset the connection, or can no longer be reached. */
 const GONE = new Set<unknown>(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT']);
 
-/** What http2 makes of a reset that came over the wire; every other error is one that this side destroyed with. */
+/** What http2 makes of a reset that came over the wire. */
 const RESET = new Set<unknown>(['ERR_HTTP2_STREAM_ERROR', 'ERR_HTTP2_SESSION_ERROR']);
 
 const RESET_BY_PEER = Symbol('curfew.reset-by-peer');
@@ -20,16 +20,26 @@ export function watchResets(stream: ServerHttp2Stream): void {
   stream.prependListener('aborted', onAborted);
 }
 
-/** A reset of the peer's aborts a stream that nobody has destroyed yet; one of our own comes from its destruction. */
+/**
+ * A reset of the peer's aborts a stream that nobody has destroyed yet; one of our own comes from its destruction, unless
+ * that is of the whole session, because of what came over the wire.
+ */
 function onAborted(this: MarkedStream): void {
-  this[RESET_BY_PEER] = !this.destroyed;
+  const { session } = this;
+  this[RESET_BY_PEER] = !this.destroyed || (session?.destroyed === true && failedByWire(this));
+}
+
+function failedByWire(stream: ServerHttp2Stream): boolean {
+  const code = codeOf(stream.errored);
+  return RESET.has(code) || GONE.has(code);
 }
 
 /** Whether the peer closed: its FIN or RST was seen. If not, this side did, by whatever means. */
 export function closedByPeer(response: AnyResponse): boolean {
   if (!isHttp2(response)) return socketClosedByPeer(response.req.socket);
   const stream = response.stream as MarkedStream;
-  return stream[RESET_BY_PEER] ?? stream.rstCode !== 0;
+  // What had been ended, and was still being written, is not aborted.
+  return stream[RESET_BY_PEER] ?? (stream.rstCode !== 0 || failedByWire(stream));
 }
 
 /** As `closedByPeer`, of a connection. */
@@ -40,8 +50,8 @@ export function socketClosedByPeer(socket: Duplex): boolean {
 /** The error that this side destroyed a response with; `undefined` for none, and for the news of the peer's close. */
 export function ownError(response: AnyResponse): Error | undefined {
   if (isHttp2(response)) {
-    const { errored } = response.stream;
-    return errored === null || RESET.has(codeOf(errored)) ? undefined : errored;
+    const stream = response.stream as MarkedStream;
+    return (stream[RESET_BY_PEER] ?? failedByWire(stream)) ? undefined : (stream.errored ?? undefined);
   }
   // A response that never had its turn is destroyed by Node itself where its connection closes, as ECONNRESET.
   return response.socket === null ? undefined : (response.errored ?? undefined);
