@@ -1,5 +1,6 @@
 import Module from 'node:module';
 import type * as CurfewPg from '@curfew/pg';
+import { diag } from '@opentelemetry/api';
 
 /** The file that `require('pg')` and, through its wrapper, `import 'pg'` both load. */
 const MAIN_FILE = /[\\/]pg[\\/]lib[\\/]index\.js$/;
@@ -8,7 +9,8 @@ type Load = (this: unknown, request: string, ...rest: unknown[]) => unknown;
 
 /**
  * Instruments every copy of pg as the application loads it, without a loader: an ES module's import of CommonJS
- * goes through the same function as `require`. What was loaded before is found in the cache.
+ * goes through the same function as `require`. What was loaded before is found in the cache. Whatever is found in the
+ * place of pg, the application's own `require` yields it and never throws because of us.
  */
 export function instrumentPgWhenLoaded(): void {
   const loader = Module as unknown as {
@@ -17,7 +19,7 @@ export function instrumentPgWhenLoaded(): void {
   };
   const original = loader._load;
   const seen = new WeakSet<object>();
-  const onLoaded = (exports: unknown) => {
+  const cover = (exports: unknown) => {
     if (typeof exports !== 'object' && typeof exports !== 'function') return;
     if (exports === null || seen.has(exports) || !('Client' in exports)) return;
     seen.add(exports);
@@ -26,11 +28,22 @@ export function instrumentPgWhenLoaded(): void {
     const { instrumentPg } = require('@curfew/pg') as typeof CurfewPg;
     instrumentPg(exports as CurfewPg.PgModule);
   };
+  let said = false;
+  const onLoaded = (exports: unknown) => {
+    try {
+      cover(exports);
+    } catch (error) {
+      // A proxy whose traps throw, an install without @curfew/pg.
+      if (!said) diag.warn(`curfew: queries of pg are not cancelled, ${String(error)}`);
+      said = true;
+    }
+  };
   loader._load = function (request, ...rest) {
     const exports = original.call(this, request, ...rest);
     if (request === 'pg' || MAIN_FILE.test(request)) onLoaded(exports);
     return exports;
   };
-  for (const [file, loaded] of Object.entries(loader._cache))
+  for (const [file, loaded] of Object.entries(loader._cache)) {
     if (MAIN_FILE.test(file)) onLoaded(loaded?.exports);
+  }
 }

@@ -1,5 +1,5 @@
 import type { Context } from '@curfew/context';
-import { clock, hooks, type BackendCancel } from '@curfew/context/spi';
+import { clock, hooks, MAX_DELAY, type BackendCancel } from '@curfew/context/spi';
 import { requestCancel, type CancelRequest } from './cancel-request';
 import { hold, type DriverClient } from './driver';
 import type { PgOptions } from './types';
@@ -55,23 +55,29 @@ export function cancelInServer(client: DriverClient, query: EndedQuery, options:
   let close: (() => void) | undefined;
 
   const send = () => {
-    const sent = requestCancel(client, options.cancelTimeout ?? CANCEL_TIMEOUT, (delivery) => {
-      request = undefined;
-      if (sent.written) asked = true;
-      if (delivery === 'doubtful') doubtful = true;
-      if (close !== undefined) {
-        close();
-        return;
-      }
-      if (delivery === 'failed') failures++;
-      if (!persistent || gaveUp) return;
-      repeat = setTimeout(send, wait).unref();
-      wait *= 2;
-    });
+    const sent = requestCancel(
+      client,
+      Math.min(options.cancelTimeout ?? CANCEL_TIMEOUT, MAX_DELAY),
+      (delivery) => {
+        request = undefined;
+        if (sent.written) asked = true;
+        if (delivery === 'doubtful') doubtful = true;
+        if (close !== undefined) {
+          close();
+          return;
+        }
+        if (delivery === 'failed') failures++;
+        if (!persistent || gaveUp) return;
+        repeat = setTimeout(send, wait).unref();
+        wait *= 2;
+      },
+    );
     request = sent;
   };
 
-  const grace = persistent ? setTimeout(giveUp, options.grace ?? GRACE).unref() : undefined;
+  const grace = persistent
+    ? setTimeout(giveUp, Math.min(options.grace ?? GRACE, MAX_DELAY)).unref()
+    : undefined;
   function giveUp(): void {
     gaveUp = true;
     clearTimeout(repeat);

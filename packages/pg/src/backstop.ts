@@ -1,5 +1,6 @@
 import { from } from '@curfew/context';
 import type { Context as OtelContext } from '@opentelemetry/api';
+import { checkMilliseconds } from './options';
 import { query } from './query';
 import type { PgClient } from './types';
 
@@ -13,6 +14,7 @@ const MAX_TIMEOUT = 2_147_483_647;
  * outside a transaction it has no effect.
  *
  * @param options.margin Milliseconds by which the server is later than our own cancel: 1,000 unless given.
+ * @returns Rejects with a TypeError or a RangeError if the margin is no number of milliseconds.
  * @example
  * ```ts
  * await query(ctx, client, 'BEGIN');
@@ -24,6 +26,7 @@ export async function backstop(
   client: PgClient,
   options: { readonly margin?: number } = {},
 ): Promise<void> {
+  checkMilliseconds(options.margin, 'options.margin');
   const remaining = from(ctx).remaining();
   if (remaining === Infinity) return;
   const timeout = Math.min(Math.ceil(remaining + (options.margin ?? 1_000)), MAX_TIMEOUT);

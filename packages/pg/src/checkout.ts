@@ -1,53 +1,61 @@
 import { AsyncResource } from 'node:async_hooks';
-import { onEnd, withoutCancel, type Context } from '@curfew/context';
-import { hooks } from '@curfew/context/spi';
-import { context } from '@opentelemetry/api';
+import { afterFunc } from '@curfew/context';
+import { detached } from './async-context';
+import { endOf, refusalOf, tellRefused, type Call } from './call';
 import type { DriverClient, DriverPool } from './driver';
 
 type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void;
 
 /**
- * Waits for a client of a pool, but no longer than the context lives. A client that arrives later goes back at
+ * Waits for a client of a pool, but no longer than the call's context lives. A client that arrives later goes back at
  * once. What the pool does by itself meanwhile (connecting, its `connect` event, `onConnect`) is detached: a
- * connection serves many requests, and the end of the one that happened to open it must not cut its set-up short.
+ * connection serves many requests, and the end of the one that happened to open it must not cut its set-up short. To
+ * be called with the context active.
  *
  * @param waiter Called once, in the asynchronous context of now.
  */
-export function checkout(ctx: Context, pool: DriverPool, waiter: Waiter): void {
-  const caller = new AsyncResource('CURFEW_PG_CONNECT');
-  const refused = ctx.err();
+export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
+  const refused = refusalOf(call);
   if (refused !== undefined) {
-    hooks.callRefused?.({ source: 'postgresql' });
-    process.nextTick(() => caller.runInAsyncScope(waiter, undefined, refused));
+    tellRefused();
+    setImmediate(waiter, refused);
     return;
   }
+  // Not refused though its context has ended: so it is not to end with it later either.
+  const spared = call.ctx.err() !== undefined;
+  const caller = new AsyncResource('CURFEW_PG_CONNECT');
   let waiting = true;
   let stop: () => boolean = () => false;
+  const settle: Waiter = (error, client, release) => {
+    waiting = false;
+    stop();
+    caller.runInAsyncScope(waiter, undefined, error, client, release);
+  };
   const queue = pool._pendingQueue;
   const before = queue?.length ?? 0;
-  context.with(withoutCancel(ctx), () => {
+  detached(() =>
     pool.connect((error, client, release) => {
-      // The clock may know of the end before any timer does: this ends the context, and so the waiting.
-      ctx.err();
-      stop();
-      if (!waiting) {
-        client?.release?.();
+      // The clock may know of the end before any timer does.
+      const ended = waiting && !spared ? endOf(call) : undefined;
+      if (waiting && ended === undefined) {
+        settle(error, client, release);
         return;
       }
-      waiting = false;
-      caller.runInAsyncScope(waiter, undefined, error, client, release);
-    });
-  });
+      client?.release?.();
+      if (waiting) settle(ended);
+    }),
+  );
+  if (!waiting || spared) return;
   const place = queue !== undefined && queue.length > before ? queue.at(-1) : undefined;
-  if (!waiting) return;
-  stop = onEnd(ctx, () => {
-    waiting = false;
+  stop = afterFunc(call.ctx, () => {
+    const ended = waiting ? endOf(call) : undefined;
+    if (ended === undefined) return;
     if (place !== undefined) {
       // As the pool itself does when its own timeout passes: the place is given up, a late client put back.
       place.timedOut = true;
       const index = queue?.indexOf(place) ?? -1;
       if (index !== -1) queue?.splice(index, 1);
     }
-    process.nextTick(() => caller.runInAsyncScope(waiter, undefined, ctx.err()));
+    settle(ended);
   });
 }

@@ -14,9 +14,11 @@ export interface Submittable {
   /** Set by pg-query-stream, which is a Readable over a cursor. */
   cursor?: unknown;
   destroy?(error?: Error): unknown;
+  /** Where it is an EventEmitter, as all that are known are. */
+  listenerCount?(event: string): number;
 }
 
-export type Callback = (error: unknown, result?: unknown) => void;
+export type Callback = (error: unknown, ...results: unknown[]) => void;
 
 export interface Query extends Submittable {
   query_timeout?: number;
@@ -113,4 +115,16 @@ export function isSubmittable(value: unknown): value is Submittable {
 export function isPlainQuery(client: DriverClient, query: Submittable): boolean {
   const { Query } = client.constructor as { Query?: new (...args: unknown[]) => Query };
   return typeof Query === 'function' && query instanceof Query;
+}
+
+/**
+ * Whether an error that the query is given reaches anybody: an `error` event without a listener ends the process. A
+ * stream that is piped as the README of pg-query-stream shows has none, and the client of such a stream comes back only
+ * at its `end`.
+ */
+export function takesErrors(client: DriverClient, query: Submittable): boolean {
+  if (query.listenerCount === undefined || query.listenerCount('error') > 0) return true;
+  if (isPlainQuery(client, query)) return query.callback !== undefined;
+  // A cursor, which is no stream, tells those who wait for its rows, and needs no listener.
+  return query.destroy === undefined && 'read' in query;
 }

@@ -1,5 +1,6 @@
 export { backstop } from './backstop';
-export { instrumentPg, type PgModule } from './instrument';
+export { instrumentPg } from './instrument';
+export type { PgModule } from './module-shape';
 export { connect, query } from './query';
 export type {
   ClientOf,

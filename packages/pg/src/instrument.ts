@@ -1,23 +1,12 @@
-import { AsyncResource } from 'node:async_hooks';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { from, type Context } from '@curfew/context';
-import { nodeOf } from '@curfew/context/spi';
-import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { checkout } from './checkout';
-import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from './driver';
-import { withCallersStack } from './ended-error';
-import { submit, submitToPool } from './submit';
-import { callerOf } from './supervise';
+import { installGuard } from '@curfew/context/spi';
+import { diag } from '@opentelemetry/api';
+import { byItself, clientConnect, clientQuery, notice, poolConnect, poolQuery, type Method } from './methods';
+import { prototypesOf, type PgModule, type Prototypes } from './module-shape';
+import { checkOptions } from './options';
 import type { PgOptions } from './types';
 
-/** What `require('pg')` yields, told by its shape. */
-export interface PgModule {
-  readonly Client: { readonly prototype: object };
-  readonly Pool: { readonly prototype: object };
-}
-
-type Method = (this: never, ...args: unknown[]) => unknown;
 type Methods = Record<string, Method>;
 
 const WRAPPED = Symbol.for('@curfew/pg.wrapped');
@@ -25,11 +14,16 @@ const WRAPPED = Symbol.for('@curfew/pg.wrapped');
 /**
  * Covers `client.query`, `pool.query` and `pool.connect` of pg under the active context, for every client and pool,
  * those that exist already included: with promises, callbacks, and objects with a `submit` method (cursors and
- * streams). The service's code does not change; what runs under no context, or `withoutCancel`, is left alone.
+ * streams). The service's code does not change; what runs under no context, or `withoutCancel`, is left alone, and
+ * keeps to it however long it waits in a queue.
+ *
+ * A query that ends with its context fails with an error of its own, whose cause is the context's. Where nobody handles
+ * it, the process lives on; where it would reach nobody, or under the kill switch, the query runs on.
  *
  * @param pg The module, where the service uses another copy than is found from here. If there is no pg, nothing is
- *   done. The native client is left alone: it has no cancel that is safe.
+ *   done. What is not pg in JavaScript is left alone: the native client, which has no cancel that is safe, a stub.
  * @returns Puts everything back. Does nothing where pg was covered before.
+ * @throws TypeError or RangeError if an option is of the wrong kind.
  * @example
  * ```ts
  * const undo = instrumentPg();
@@ -38,16 +32,48 @@ const WRAPPED = Symbol.for('@curfew/pg.wrapped');
  * ```
  */
 export function instrumentPg(pg: PgModule | undefined = findPg(), options: PgOptions = {}): () => void {
-  if (pg === undefined || !('_handleReadyForQuery' in pg.Client.prototype)) return () => undefined;
-  const undos = [
-    wrap(pg.Client.prototype, 'query', (original) => clientQuery(original, options)),
-    wrap(pg.Client.prototype, '_handleNotice', notice),
-    wrap(pg.Pool.prototype, 'query', (original) => poolQuery(original, options)),
-    wrap(pg.Pool.prototype, 'connect', poolConnect),
-  ];
-  return () => {
-    for (const undo of undos) undo();
+  checkOptions(options);
+  if (pg === undefined) return () => undefined;
+  const prototypes = prototypesOf(pg);
+  if (prototypes === undefined) {
+    leaveAlone('it is not the client in JavaScript');
+    return () => undefined;
+  }
+  const undos = [installGuard()];
+  const undo = () => {
+    for (const each of undos) each();
   };
+  try {
+    for (const [prototype, name, make] of covers(prototypes, options))
+      undos.push(wrap(prototype, name, make));
+  } catch (error) {
+    // A frozen prototype, a proxy that refuses: half of it covered would be worse than nothing.
+    undo();
+    leaveAlone(String(error));
+  }
+  return undo;
+}
+
+type Cover = readonly [prototype: object, name: string, make: (original: Method) => Method];
+
+function covers({ client, pool }: Prototypes, options: PgOptions): Cover[] {
+  return [
+    [client, 'query', (original) => clientQuery(original, options)],
+    [client, 'connect', clientConnect],
+    [client, '_handleNotice', notice],
+    [pool, 'query', (original) => poolQuery(original, options)],
+    [pool, 'connect', poolConnect],
+    [pool, '_release', byItself],
+  ];
+}
+
+let said = false;
+
+/** Says it once: a stub is loaded by every test of a service. */
+function leaveAlone(why: string): void {
+  if (said) return;
+  said = true;
+  diag.warn(`curfew: queries of pg are not cancelled, ${why}`);
 }
 
 /** The copy of pg that the service most likely uses: the one beside this package, or in the working folder. */
@@ -56,7 +82,9 @@ function findPg(): PgModule | undefined {
     try {
       return createRequire(place)('pg') as PgModule;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+      // One that cannot even be loaded is nobody's here, and whoever loads it is told by Node.
+      if ((error as NodeJS.ErrnoException | undefined)?.code !== 'MODULE_NOT_FOUND')
+        leaveAlone(String(error));
     }
   }
   return undefined;
@@ -81,95 +109,5 @@ function wrap(prototype: object, name: string, make: (original: Method) => Metho
   return () => {
     current = original;
     if (methods[name] === wrapper) methods[name] = original;
-  };
-}
-
-/** The active context, if it is one that can end. */
-function cancellable(): Context | undefined {
-  const active = context.active();
-  return nodeOf(active) === undefined ? undefined : from(active);
-}
-
-/** Leaves a call as it is, but for its callback, which keeps the asynchronous context of its caller. */
-function passOn(original: Method, self: unknown, args: unknown[]): unknown {
-  const last = args.at(-1);
-  if (typeof last === 'function' && context.active() !== ROOT_CONTEXT) {
-    args = [...args.slice(0, -1), AsyncResource.bind(last as Callback)];
-  }
-  return original.apply(self as never, args);
-}
-
-function clientQuery(original: Method, options: PgOptions): Method {
-  return function (this: DriverClient, ...args: unknown[]) {
-    const [config, values, callback] = args;
-    if (callerOf(config) !== undefined) return original.apply(this as never, args);
-    const ctx = cancellable();
-    if (ctx === undefined || config === null || config === undefined) return passOn(original, this, args);
-    if (isSubmittable(config)) {
-      const given = typeof values === 'function' ? values : callback;
-      if (typeof given === 'function') config.callback ??= given as Callback;
-      return submit(ctx, this, config, options);
-    }
-    const query = createQuery(this, config, values, callback);
-    if (query === undefined) return passOn(original, this, args);
-    if (query.callback !== undefined) {
-      // pg refuses such a callback, and says so.
-      if (typeof query.callback !== 'function') return original.apply(this as never, args);
-      submit(ctx, this, query, options);
-      return undefined;
-    }
-    const result = new (this._Promise ?? Promise)((resolve, reject) => {
-      query.callback = (error, answer) => (error ? reject(error) : resolve(answer));
-    });
-    submit(ctx, this, query, options);
-    return withCallersStack(ctx, result);
-  };
-}
-
-function poolQuery(original: Method, options: PgOptions): Method {
-  return function (this: DriverPool, ...args: unknown[]) {
-    const [config] = args;
-    const ctx = cancellable();
-    if (ctx === undefined || typeof config === 'function' || isSubmittable(config)) {
-      return passOn(original, this, args);
-    }
-    const values = typeof args[1] === 'function' ? undefined : args[1];
-    const callback = typeof args[1] === 'function' ? args[1] : args[2];
-    return answering(ctx, this, callback, (done) => submitToPool(ctx, this, config, values, done, options));
-  };
-}
-
-function poolConnect(original: Method): Method {
-  return function (this: DriverPool, ...args: unknown[]) {
-    const ctx = cancellable();
-    if (ctx === undefined) return passOn(original, this, args);
-    return answering(ctx, this, args[0], (done) => checkout(ctx, this, done));
-  };
-}
-
-/** Calls back where a callback was given, and returns a promise where none was. */
-function answering(
-  ctx: Context,
-  pool: DriverPool,
-  callback: unknown,
-  start: (done: Callback) => void,
-): Promise<unknown> | undefined {
-  if (callback) {
-    start(callback as Callback);
-    return undefined;
-  }
-  const result = new (pool.Promise ?? Promise)((resolve, reject) =>
-    start((error, answer) => (error ? reject(error) : resolve(answer))),
-  );
-  return withCallersStack(ctx, result);
-}
-
-/** Tells a notice in the asynchronous context of the query that the server works on. */
-function notice(original: Method): Method {
-  return function (this: DriverClient, ...args: unknown[]) {
-    const active = '_activeQuery' in this ? this._activeQuery : this.activeQuery;
-    const caller = callerOf(active);
-    if (caller === undefined) return original.apply(this as never, args);
-    return caller.runInAsyncScope(() => original.apply(this as never, args));
   };
 }

@@ -3,6 +3,7 @@ import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { checkout } from './checkout';
 import { createQuery, isPool, type Callback, type DriverClient } from './driver';
 import { withCallersStack } from './ended-error';
+import { checkOptions } from './options';
 import { submit, submitToPool } from './submit';
 import type { ClientOf, PgClient, PgOptions, PgPool, QueryAnswer, QueryInput } from './types';
 
@@ -21,7 +22,8 @@ import type { ClientOf, PgClient, PgOptions, PgPool, QueryAnswer, QueryInput } f
  * @returns Rejects with the context's error (`isCanceled`, `isDeadlineExceeded`) if the context ended, otherwise
  *   with pg's own. Where the server stopped the query, the error is like the context's, and its `cause` is
  *   PostgreSQL's, code 57014.
- * @throws TypeError if `ctx` is no Context or `target` nothing of pg.
+ * @throws TypeError if `ctx` is no Context, `target` nothing of pg or an option of the wrong kind; RangeError if a
+ *   time is negative or NaN.
  * @example
  * ```ts
  * const { rows } = await scope({ timeout: 300 }, (ctx) => query(ctx, pool, 'SELECT $1::int AS n', [42]));
@@ -35,16 +37,18 @@ export function query<Row = Record<string, unknown>>(
   options: PgOptions = {},
 ): Promise<QueryAnswer<Row>> {
   const view = from(ctx);
+  checkOptions(options);
   const driver: unknown = target;
   if (typeof (driver as DriverClient | null | undefined)?.query !== 'function') {
     throw new TypeError('target must be a Client or a Pool of pg');
   }
   return settled<QueryAnswer<Row>>(view, (callback) => {
-    if (isPool(driver)) submitToPool(view, driver, config, values, callback, options);
+    const call = { ctx: view, automatic: false };
+    if (isPool(driver)) submitToPool(call, driver, config, values, callback, options);
     else {
       const made = createQuery(driver as DriverClient, config, values, callback);
       if (made === undefined) throw new TypeError('target must be a Client or a Pool of pg');
-      submit(view, driver as DriverClient, made, options);
+      submit(call, driver as DriverClient, made, options);
     }
   });
 }
@@ -68,7 +72,8 @@ export function connect<Pool extends PgPool>(ctx: OtelContext, pool: Pool): Prom
   const view = from(ctx);
   const driver: unknown = pool;
   if (!isPool(driver)) throw new TypeError('pool must be a Pool of pg');
-  return settled<ClientOf<Pool>>(view, (callback) => checkout(view, driver, callback));
+  const call = { ctx: view, automatic: false };
+  return settled<ClientOf<Pool>>(view, (callback) => checkout(call, driver, callback));
 }
 
 function settled<T>(ctx: Context, start: (callback: Callback) => void): Promise<T> {

@@ -1,7 +1,15 @@
-import { reasonOf, type Context } from '@curfew/context';
-import { hooks } from '@curfew/context/spi';
+import { reasonOf } from '@curfew/context';
+import { detached } from './async-context';
+import { refusalOf, tellRefused, type Call } from './call';
 import { checkout } from './checkout';
-import { createQuery, type Callback, type DriverClient, type DriverPool, type Submittable } from './driver';
+import {
+  createQuery,
+  takesErrors,
+  type Callback,
+  type DriverClient,
+  type DriverPool,
+  type Submittable,
+} from './driver';
 import { supervise } from './supervise';
 import { endsTransaction } from './transaction-end';
 import type { PgOptions } from './types';
@@ -12,27 +20,32 @@ import type { PgOptions } from './types';
  *
  * @returns What `client.query` returns for such a query: the query.
  */
-export function submit(ctx: Context, client: DriverClient, query: Submittable, options: PgOptions): unknown {
-  const refused = endsTransaction(query.text) ? undefined : ctx.err();
-  if (refused !== undefined) {
-    hooks.callRefused?.({ source: 'postgresql' });
-    process.nextTick(() => query.handleError(refused, client.connection));
-    return query;
+export function submit(call: Call, client: DriverClient, query: Submittable, options: PgOptions): unknown {
+  let spared = endsTransaction(query.text);
+  if (!spared && call.ctx.err() !== undefined) {
+    const refused = refusalOf(call);
+    if (refused === undefined) spared = true;
+    else if (takesErrors(client, query)) {
+      tellRefused();
+      setImmediate(() => query.handleError(refused, client.connection));
+      return query;
+    }
+    // Nobody listens yet, because the caller of a stream has it only when this returns: it ends in a turn to come.
   }
-  supervise(ctx, client, query, options);
+  supervise(call, client, query, spared, options);
   return client.query(query);
 }
 
 /** Runs one query on a client of a pool, as `pool.query` does. To be called with the context active. */
 export function submitToPool(
-  ctx: Context,
+  call: Call,
   pool: DriverPool,
   config: unknown,
   values: unknown,
   callback: Callback,
   options: PgOptions,
 ): void {
-  checkout(ctx, pool, (failure, client) => {
+  checkout(call, pool, (failure, client) => {
     if (failure !== undefined || client === undefined) {
       callback(failure);
       return;
@@ -43,7 +56,7 @@ export function submitToPool(
       over = true;
       client.removeListener('error', finish);
       // The pool drops the client of a query that failed. Where only the context ended, the connection is sound.
-      client.release?.(reasonOf(error) === undefined ? error : undefined);
+      detached(() => client.release?.(reasonOf(error) === undefined ? error : undefined));
       // As pg-pool calls back: `null` is what the client says.
       callback(error ?? undefined, result);
     };
@@ -51,7 +64,7 @@ export function submitToPool(
     try {
       const query = createQuery(client, config, values, finish);
       if (query === undefined) client.query(config, values, finish);
-      else submit(ctx, client, query, options);
+      else submit(call, client, query, options);
     } catch (error) {
       finish(error);
     }

@@ -1,11 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
-import { onEnd, type Context } from '@curfew/context';
-import { beginOperation, clock, hooks, nodeOf } from '@curfew/context/spi';
+import { afterFunc } from '@curfew/context';
+import { beginOperation, clock, nodeOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { cancelInServer, type Cancelling } from './backend-cancel';
-import { isActive, isPlainQuery, unqueue, type DriverClient, type Submittable } from './driver';
+import { endOf, tellRefused, type Call } from './call';
+import { isActive, isPlainQuery, takesErrors, unqueue, type DriverClient, type Submittable } from './driver';
 import { endedError } from './ended-error';
-import { endsTransaction } from './transaction-end';
 import type { PgOptions } from './types';
 
 /** Where a query carries the asynchronous context of its caller, once it is supervised. */
@@ -26,13 +26,22 @@ export function callerOf(query: unknown): AsyncResource | undefined {
 
 /**
  * Follows a query from here until the server is done with it, by methods of its own over those that pg calls on
- * it. It is refused if its context ends before it is sent, and cancelled in the server after. To be called, with
- * the context active, before the query is handed to its client.
+ * it. It is refused if its context ends before it is sent, and cancelled in the server after: in a turn of its own, so
+ * that whoever reads `err()` and so notices a deadline does not run all this. To be called, with the context active,
+ * before the query is handed to its client.
+ *
+ * @param spared Whether it is only followed, and goes on after the end of its context.
  */
-export function supervise(ctx: Context, client: DriverClient, query: Submittable, options: PgOptions): void {
+export function supervise(
+  call: Call,
+  client: DriverClient,
+  query: Submittable,
+  spared: boolean,
+  options: PgOptions,
+): void {
+  const { ctx } = call;
   const { submit, handleError, handleReadyForQuery } = query;
   const plain = isPlainQuery(client, query);
-  const exempt = endsTransaction(query.text);
   const caller = new AsyncResource('CURFEW_PG_QUERY');
   const operation =
     options.track === false ? undefined : beginOperation(ctx, { name: 'pg.query', kind: 'client' });
@@ -53,27 +62,30 @@ export function supervise(ctx: Context, client: DriverClient, query: Submittable
   };
 
   const ended = () => {
+    if (state === 'settled') return;
+    const error = endOf(call);
+    // It goes on where an error would reach nobody, and end the process.
+    if (error === undefined || !takesErrors(client, query)) return;
     if (state === 'queued') {
-      // Not in the queue: it is being sent at this moment, and `submit` refuses it.
-      if (unqueue(client, query))
-        process.nextTick(() => query.handleError(ctx.err() as Error, client.connection));
+      // Not in the queue: `submit` has refused it.
+      if (unqueue(client, query)) query.handleError(error, client.connection);
       return;
     }
     // A pipeline has sent the queries of others behind it, and a cancel would hit whichever is running.
-    if (state === 'settled' || client.pipeline === true) return;
+    if (client.pipeline === true) return;
     const at = nodeOf(ctx)?.ending?.at ?? NaN;
     const endedAt = Number.isNaN(at) ? clock().now() : at;
     cancelling = cancelInServer(client, { ctx, endedAt, persistent: plain }, options);
     // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
-    if (query.cursor !== undefined) query.destroy?.(ctx.err());
+    if (query.cursor !== undefined) query.destroy?.(error);
   };
 
   query.submit = (connection) => {
-    if (!exempt) {
+    if (!spared) {
       // The clock may know of the end before any timer does.
-      const error = ctx.err();
-      if (error !== undefined) {
-        hooks.callRefused?.({ source: 'postgresql' });
+      const error = endOf(call);
+      if (error !== undefined && takesErrors(client, query)) {
+        tellRefused();
         return error;
       }
     }
@@ -86,7 +98,7 @@ export function supervise(ctx: Context, client: DriverClient, query: Submittable
     // pg's `query_timeout` gives up on an answer that the server still works on.
     const abandoned = state === 'sent' && isActive(client, query);
     const ours = cancelling?.caused(error) === true;
-    const deliver = () => handleError.call(query, ours ? endedError(ctx, error) : error, connection);
+    const deliver = () => handleError.call(query, ours ? endedError(call, error) : error, connection);
     if (abandoned) caller.runInAsyncScope(deliver);
     else settle(error, deliver);
   };
@@ -102,5 +114,5 @@ export function supervise(ctx: Context, client: DriverClient, query: Submittable
   }
   Object.defineProperty(query, CALLER, { value: caller });
   // What runs at the end (sockets, timers) belongs to no request, and must not keep one alive.
-  const stop = exempt ? () => false : context.with(ROOT_CONTEXT, () => onEnd(ctx, ended));
+  const stop = spared ? () => false : context.with(ROOT_CONTEXT, () => afterFunc(ctx, ended));
 }

@@ -12,6 +12,7 @@ import {
   withCancel,
   withValue,
 } from '@curfew/context';
+import { isAutomatic } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
 import pg from 'pg';
 import { startPostgres, type Postgres } from '../../demo/dist/postgres';
@@ -213,10 +214,13 @@ test('pool.connect waits no longer than its context, with a promise and with a c
   const waiting = rejection(run(ctx, () => pool.connect()));
   run(ctx, () => pool.connect((error) => called.push(error)));
   cancel(new Error('hung up'));
-  expect(await waiting).toBe(ctx.err());
-  expect(called).toEqual([ctx.err()]);
-  expect(pool.waitingCount).toBe(0);
+  const errors = [await waiting, ...called] as Error[];
   only.release();
+  expect(errors).toHaveLength(2);
+  expect(errors.every((error) => isCanceled(error) && isAutomatic(error))).toBe(true);
+  expect(errors.map(({ cause }) => cause)).toEqual([ctx.err(), ctx.err()]);
+  expect(errors).not.toContain(ctx.err());
+  expect(pool.waitingCount).toBe(0);
 });
 
 test('a connection that a request opened does not end with it', async () => {

@@ -1,0 +1,162 @@
+import { AsyncResource } from 'node:async_hooks';
+import { from, type Context } from '@curfew/context';
+import { isEnforced, nodeOf } from '@curfew/context/spi';
+import { context } from '@opentelemetry/api';
+import { bound, detached } from './async-context';
+import type { Call } from './call';
+import { checkout } from './checkout';
+import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from './driver';
+import { withCallersStack } from './ended-error';
+import { submit, submitToPool } from './submit';
+import { callerOf } from './supervise';
+import type { PgOptions } from './types';
+
+// The methods that go over those of pg. Under the kill switch each is pg's own and nothing else.
+
+export type Method = (this: never, ...args: unknown[]) => unknown;
+
+/** The call under the active context, if that is one that can end. */
+function automaticCall(): Call | undefined {
+  const active = context.active();
+  return nodeOf(active) === undefined ? undefined : { ctx: from(active), automatic: true };
+}
+
+/** Leaves a call as it is, but for its callback, which keeps the asynchronous context of its caller. */
+function passOn(original: Method, self: unknown, args: unknown[]): unknown {
+  const last = args.at(-1);
+  if (typeof last === 'function') args = [...args.slice(0, -1), bound(last as Callback)];
+  return original.apply(self as never, args);
+}
+
+/**
+ * Whether the method that is called next was called by pg-pool's `query`, with a callback of pg-pool's own. It
+ * calls nothing of the user's that is not bound itself, and a query under no context should not pay for it twice.
+ */
+let byPoolQuery = false;
+
+function takeByPoolQuery(): boolean {
+  const taken = byPoolQuery;
+  byPoolQuery = false;
+  return taken;
+}
+
+function markedByPoolQuery(fn: () => unknown): unknown {
+  byPoolQuery = true;
+  try {
+    return fn();
+  } finally {
+    byPoolQuery = false;
+  }
+}
+
+/** As `bound`, for the callback with which pg-pool's `query` goes on to that of the client. */
+function boundByPoolQuery(callback: Callback): Callback {
+  const caller = new AsyncResource('CURFEW_PG_CALLBACK');
+  return (error, ...rest) => {
+    const goOn = () => callback(error, ...rest);
+    // With an error it calls back at once, and that may be a callback of the user's.
+    return error ? caller.runInAsyncScope(goOn) : caller.runInAsyncScope(markedByPoolQuery, undefined, goOn);
+  };
+}
+
+export function clientQuery(original: Method, options: PgOptions): Method {
+  return function (this: DriverClient, ...args: unknown[]) {
+    const poolsOwn = takeByPoolQuery();
+    const [config, values, callback] = args;
+    if (!isEnforced() || callerOf(config) !== undefined) return original.apply(this as never, args);
+    const call = automaticCall();
+    if (call === undefined || config === null || config === undefined) {
+      return poolsOwn ? original.apply(this as never, args) : passOn(original, this, args);
+    }
+    if (isSubmittable(config)) {
+      const given = typeof values === 'function' ? values : callback;
+      if (typeof given === 'function') config.callback ??= given as Callback;
+      return submit(call, this, config, options);
+    }
+    const query = createQuery(this, config, values, callback);
+    if (query === undefined) return passOn(original, this, args);
+    if (query.callback !== undefined) {
+      // pg refuses such a callback, and says so.
+      if (typeof query.callback !== 'function') return original.apply(this as never, args);
+      submit(call, this, query, options);
+      return undefined;
+    }
+    const result = new (this._Promise ?? Promise)((resolve, reject) => {
+      query.callback = (error, answer) => (error ? reject(error) : resolve(answer));
+    });
+    submit(call, this, query, options);
+    return withCallersStack(call.ctx, result);
+  };
+}
+
+export function poolQuery(original: Method, options: PgOptions): Method {
+  return function (this: DriverPool, ...args: unknown[]) {
+    const [config] = args;
+    if (!isEnforced()) return original.apply(this as never, args);
+    const call = automaticCall();
+    if (call === undefined) return markedByPoolQuery(() => passOn(original, this, args));
+    if (typeof config === 'function' || isSubmittable(config)) return passOn(original, this, args);
+    const values = typeof args[1] === 'function' ? undefined : args[1];
+    const callback = typeof args[1] === 'function' ? args[1] : args[2];
+    return answering(call.ctx, this, callback, (done) =>
+      submitToPool(call, this, config, values, done, options),
+    );
+  };
+}
+
+export function poolConnect(original: Method): Method {
+  return function (this: DriverPool, ...args: unknown[]) {
+    const poolsOwn = takeByPoolQuery();
+    if (!isEnforced()) return original.apply(this as never, args);
+    const call = automaticCall();
+    if (call !== undefined) return answering(call.ctx, this, args[0], (done) => checkout(call, this, done));
+    if (!poolsOwn || typeof args[0] !== 'function') return passOn(original, this, args);
+    return original.call(this as never, boundByPoolQuery(args[0] as Callback));
+  };
+}
+
+/** Calls back where a callback was given, and returns a promise where none was. */
+function answering(
+  ctx: Context,
+  pool: DriverPool,
+  callback: unknown,
+  start: (done: Callback) => void,
+): Promise<unknown> | undefined {
+  if (callback) {
+    start(callback as Callback);
+    return undefined;
+  }
+  const result = new (pool.Promise ?? Promise)((resolve, reject) =>
+    start((error, answer) => (error ? reject(error) : resolve(answer))),
+  );
+  return withCallersStack(ctx, result);
+}
+
+/**
+ * Detaches what a client or a pool goes on to do by itself: a socket's events run for ever in the context that dialled
+ * it, and a release serves whoever waits, opens connections, arms timers and tells the pool's events.
+ */
+export function byItself(original: Method): Method {
+  return function (this: never, ...args: unknown[]) {
+    return isEnforced() ? detached(() => original.apply(this, args)) : original.apply(this, args);
+  };
+}
+
+/** As `byItself`, for `client.connect`, whose callback is its caller's. */
+export function clientConnect(original: Method): Method {
+  return function (this: never, ...args: unknown[]) {
+    if (!isEnforced()) return original.apply(this, args);
+    if (typeof args[0] === 'function') args = [bound(args[0] as Callback)];
+    return detached(() => original.apply(this, args));
+  };
+}
+
+/** Tells a notice in the asynchronous context of the query that the server works on. */
+export function notice(original: Method): Method {
+  return function (this: DriverClient, ...args: unknown[]) {
+    const active = '_activeQuery' in this ? this._activeQuery : this.activeQuery;
+    const caller = callerOf(active);
+    if (caller === undefined) return original.apply(this as never, args);
+    return caller.runInAsyncScope(() => original.apply(this as never, args));
+  };
+}
