@@ -12,7 +12,7 @@ export interface Submittable {
   callback?: Callback | undefined;
   text?: unknown;
   /** Set by pg-query-stream, which is a Readable over a cursor. */
-  cursor?: unknown;
+  readonly cursor?: { readonly _queue?: unknown[] };
   destroy?(error?: Error): unknown;
   /** Where it is an EventEmitter, as all that are known are. */
   listenerCount?(event: string): number;
@@ -115,6 +115,15 @@ export function isSubmittable(value: unknown): value is Submittable {
 export function isPlainQuery(client: DriverClient, query: Submittable): boolean {
   const { Query } = client.constructor as { Query?: new (...args: unknown[]) => Query };
   return typeof Query === 'function' && query instanceof Query;
+}
+
+/**
+ * Destroys a stream, which closes its cursor. A read that waits for the server to describe the cursor is dropped: it
+ * would be sent after the close, and the server's complaint about it would reach the next query on the connection.
+ */
+export function destroyStream(query: Submittable, error: Error): void {
+  query.cursor?._queue?.splice(0);
+  query.destroy?.(error);
 }
 
 /**

@@ -4,7 +4,15 @@ import { beginOperation, clock, nodeOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { cancelInServer, type Cancelling } from './backend-cancel';
 import { endOf, tellRefused, type Call } from './call';
-import { isActive, isPlainQuery, takesErrors, unqueue, type DriverClient, type Submittable } from './driver';
+import {
+  destroyStream,
+  isActive,
+  isPlainQuery,
+  takesErrors,
+  unqueue,
+  type DriverClient,
+  type Submittable,
+} from './driver';
 import { endedError } from './ended-error';
 import type { PgOptions } from './types';
 
@@ -77,7 +85,7 @@ export function supervise(
     const endedAt = Number.isNaN(at) ? clock().now() : at;
     cancelling = cancelInServer(client, { ctx, endedAt, persistent: plain }, options);
     // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
-    if (query.cursor !== undefined) query.destroy?.(error);
+    if (query.cursor !== undefined) destroyStream(query, error);
   };
 
   query.submit = (connection) => {
