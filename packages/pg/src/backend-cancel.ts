@@ -1,7 +1,8 @@
-import type { Context } from '@curfew/context';
 import { clock, hooks, MAX_DELAY, type BackendCancel } from '@curfew/context/spi';
+import type { Call } from './call';
 import { requestCancel, type CancelRequest } from './cancel-request';
 import { hold, type DriverClient } from './driver';
+import { giveUpClient } from './lost-client';
 import type { PgOptions } from './types';
 
 const CANCEL_TIMEOUT = 2_000;
@@ -26,8 +27,8 @@ export interface Cancelling {
 
 /** Why a query is to stop, and of what sort it is. */
 export interface EndedQuery {
-  /** The context that ended. */
-  readonly ctx: Context;
+  /** The call whose context ended. */
+  readonly call: Call;
   /** Monotonic ms of its end. */
   readonly endedAt: number;
   /**
@@ -43,7 +44,7 @@ export interface EndedQuery {
  * client its connection.
  */
 export function cancelInServer(client: DriverClient, query: EndedQuery, options: PgOptions): Cancelling {
-  const { ctx, endedAt, persistent } = query;
+  const { call, endedAt, persistent } = query;
   const letGo = hold(client);
   let request: CancelRequest | undefined;
   let repeat: NodeJS.Timeout | undefined;
@@ -81,7 +82,7 @@ export function cancelInServer(client: DriverClient, query: EndedQuery, options:
   function giveUp(): void {
     gaveUp = true;
     clearTimeout(repeat);
-    disconnect(client);
+    giveUpClient(client, call);
   }
 
   const caused = (error: unknown) =>
@@ -102,10 +103,10 @@ export function cancelInServer(client: DriverClient, query: EndedQuery, options:
       clearTimeout(grace);
       clearTimeout(repeat);
       const duration = clock().now() - endedAt;
-      hooks.backendCancel?.({ system: 'postgresql', outcome: outcomeOf(error), duration }, ctx);
+      hooks.backendCancel?.({ system: 'postgresql', outcome: outcomeOf(error), duration }, call.ctx);
       close = () => {
         // Sent, and nobody knows whether it has arrived: it may yet arrive, so this session is for nobody else.
-        if (doubtful) disconnect(client);
+        if (doubtful) giveUpClient(client, call);
         try {
           deliver();
         } finally {
@@ -116,9 +117,4 @@ export function cancelInServer(client: DriverClient, query: EndedQuery, options:
       else request.withdraw();
     },
   };
-}
-
-/** Ends the connection. A pool replaces a client that has ended when it is released. */
-function disconnect(client: DriverClient): void {
-  void Promise.resolve(client.end()).catch(() => undefined);
 }

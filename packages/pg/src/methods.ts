@@ -7,6 +7,7 @@ import type { Call } from './call';
 import { checkout } from './checkout';
 import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from './driver';
 import { withCallersStack } from './ended-error';
+import { lostTo } from './lost-client';
 import { submit, submitToPool } from './submit';
 import { callerOf } from './supervise';
 import type { PgOptions } from './types';
@@ -64,7 +65,7 @@ export function clientQuery(original: Method, options: PgOptions): Method {
     const poolsOwn = takeByPoolQuery();
     const [config, values, callback] = args;
     if (!isEnforced() || callerOf(config) !== undefined) return original.apply(this as never, args);
-    const call = automaticCall();
+    const call = lostTo(this) ?? automaticCall();
     if (call === undefined || config === null || config === undefined) {
       return poolsOwn ? original.apply(this as never, args) : passOn(original, this, args);
     }

@@ -1,4 +1,5 @@
 import { reasonOf } from '@curfew/context';
+import { automaticError } from '@curfew/context/spi';
 import { detached } from './async-context';
 import { refusalOf, tellRefused, type Call } from './call';
 import { checkout } from './checkout';
@@ -10,17 +11,22 @@ import {
   type DriverPool,
   type Submittable,
 } from './driver';
+import { lostTo } from './lost-client';
 import { supervise } from './supervise';
 import { endsTransaction } from './transaction-end';
 import type { PgOptions } from './types';
 
 /**
- * Hands a query to its client under supervision; refuses it where the context has ended. To be called with the
- * context active.
+ * Hands a query to its client under supervision; refuses it where the context has ended, and whatever it is where the
+ * call is the one that has cost the client its connection. To be called with the context active.
  *
  * @returns What `client.query` returns for such a query: the query.
  */
 export function submit(call: Call, client: DriverClient, query: Submittable, options: PgOptions): unknown {
+  if (call === lostTo(client) && takesErrors(client, query)) {
+    setImmediate(() => query.handleError(automaticError(call.ctx), client.connection));
+    return query;
+  }
   let spared = endsTransaction(query.text);
   if (!spared && call.ctx.err() !== undefined) {
     const refused = refusalOf(call);

@@ -14,6 +14,7 @@ import {
   type Submittable,
 } from './driver';
 import { endedError } from './ended-error';
+import { lostTo } from './lost-client';
 import type { PgOptions } from './types';
 
 /** Where a query carries the asynchronous context of its caller, once it is supervised. */
@@ -83,7 +84,7 @@ export function supervise(
     if (client.pipeline === true) return;
     const at = nodeOf(ctx)?.ending?.at ?? NaN;
     const endedAt = Number.isNaN(at) ? clock().now() : at;
-    cancelling = cancelInServer(client, { ctx, endedAt, persistent: plain }, options);
+    cancelling = cancelInServer(client, { call, endedAt, persistent: plain }, options);
     // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
     if (query.cursor !== undefined) destroyStream(query, error);
   };
@@ -105,8 +106,9 @@ export function supervise(
   query.handleError = (error, connection) => {
     // pg's `query_timeout` gives up on an answer that the server still works on.
     const abandoned = state === 'sent' && isActive(client, query);
-    const ours = cancelling?.caused(error) === true;
-    const deliver = () => handleError.call(query, ours ? endedError(call, error) : error, connection);
+    const by = cancelling?.caused(error) === true ? call : call.automatic ? lostTo(client) : undefined;
+    const deliver = () =>
+      handleError.call(query, by === undefined ? error : endedError(by, error), connection);
     if (abandoned) caller.runInAsyncScope(deliver);
     else settle(error, deliver);
   };

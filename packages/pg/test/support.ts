@@ -125,3 +125,15 @@ export function rejection(promise: Promise<unknown>): Promise<Error & { code?: s
     (error: Error) => error,
   );
 }
+
+/** A pool whose clients note the context in which each query is handed to them, before anything covers it. */
+export function noting<T>(note: () => T) {
+  const seen: T[] = [];
+  class NotingClient extends Client {
+    override query(...args: unknown[]): never {
+      seen.push(note());
+      return (super.query as (...given: unknown[]) => never).apply(this, args);
+    }
+  }
+  return { seen, Client: NotingClient as unknown as new () => Client };
+}
