@@ -10,7 +10,7 @@ const ignore = () => undefined;
  * The values of an async iterable, until the context ends: then the iteration throws the context's error at once,
  * even while a value is awaited, and asks the source to return. A source that is stuck in its own await cleans up
  * when that await is over; nobody waits for it, and what it then throws is dropped. Leaving the loop early waits
- * for the source's clean-up, as `for await` does.
+ * for the source's clean-up, as `for await` does; a source that fails by itself is not asked to clean up, likewise.
  *
  * @throws TypeError if `ctx` is no Context or `source` not iterable, on the first step.
  * @example
@@ -39,28 +39,40 @@ export async function* iterate<T>(
   checkContext(ctx, 'ctx');
   const iterator = open(source);
   const node = nodeOf(ctx);
-  let exhausted = false;
+  /** Whether the source is to be told that nobody asks for more: not once it has returned or failed by itself. */
+  let going = true;
+
+  async function next(): Promise<IteratorResult<T>> {
+    try {
+      const step = await iterator.next();
+      if (step.done === true) going = false;
+      return step;
+    } catch (error) {
+      going = false;
+      throw error;
+    }
+  }
+
+  async function leave(): Promise<void> {
+    if (!going) return;
+    going = false;
+    await iterator.return?.();
+  }
+
   try {
     for (;;) {
       const error = node && errOf(node);
       if (error !== undefined) throw error;
-      const next = Promise.resolve(iterator.next());
-      const step = await (node === undefined ? next : untilEnd(node, next));
-      if (step.done === true) {
-        exhausted = true;
-        return;
-      }
+      const step = await (node === undefined ? next() : untilEnd(node, next()));
+      if (step.done === true) return;
       yield step.value;
     }
   } catch (error) {
-    if (!exhausted && node !== undefined && errOf(node) === error) {
-      exhausted = true;
-      // A generator that awaits something queues this until then.
-      Promise.resolve(iterator.return?.()).catch(ignore);
-    }
+    // A generator that awaits something queues this until then.
+    if (node !== undefined && errOf(node) === error) leave().catch(ignore);
     throw error;
   } finally {
-    if (!exhausted) await iterator.return?.();
+    await leave();
   }
 }
 
