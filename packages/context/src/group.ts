@@ -8,8 +8,8 @@ import type { CancelContext, Context, OperationOptions } from './types';
 /** Tasks that belong together, as Go's errgroup: the first failure cancels the others. Made by `group`. */
 export interface Group {
   /**
-   * Starts a task, or queues it while the limit is reached; queued tasks start in order. It runs with the group's
-   * context active and as its argument. What it throws counts as its rejection.
+   * Starts a task, or queues it while the limit is reached; queued tasks start in order, in the
+   * asynchronous context of this call. It runs with the group's context active and as its argument. What it throws counts as its rejection.
    */
   go(fn: (ctx: Context) => unknown, options?: OperationOptions): void;
   /** Starts a task only if the limit allows it at once and none is queued; tells whether it did. */
@@ -55,25 +55,30 @@ export function group(ctx: OtelContext, options?: GroupOptions): [Group, CancelC
   checkOptions(options, 'options');
   const limit = checkLimit(options?.limit);
   const node = derive(ctx, options);
-  const queue: Task[] = [];
+  /** What starts the tasks that wait for their turn. */
+  const queue: (() => void)[] = [];
   const waiting: (() => void)[] = [];
   let running = 0;
   let failure: { readonly error: unknown } | undefined;
 
+  /** Starts a task in a place that is taken already. */
   function start({ fn, options: named }: Task): void {
-    running++;
     let result: unknown;
     try {
       result = run(node, named, fn);
     } catch (error) {
       failed(error);
-      settled();
-      return;
     }
+    // In a later turn always: a queue of tasks that throw at once is no deep recursion.
     Promise.resolve(result).then(settled, (error: unknown) => {
       failed(error);
       settled();
     });
+  }
+
+  function enqueue(task: Task): void {
+    // By a promise, since it goes on in the asynchronous context of this call and not of whoever makes room.
+    void new Promise<void>((resolve) => queue.push(resolve)).then(() => start(task));
   }
 
   function failed(error: unknown): void {
@@ -82,11 +87,15 @@ export function group(ctx: OtelContext, options?: GroupOptions): [Group, CancelC
     cancelNode(node, 'canceled', 'sibling_failed', error ?? undefined);
   }
 
+  /** Hands the place on to the next task, if one waits. */
   function settled(): void {
-    running--;
     const next = queue.shift();
-    if (next !== undefined) start(next);
-    else if (running === 0) for (const done of waiting.splice(0)) done();
+    if (next !== undefined) {
+      next();
+      return;
+    }
+    running--;
+    if (running === 0) for (const done of waiting.splice(0)) done();
   }
 
   return [
@@ -95,13 +104,19 @@ export function group(ctx: OtelContext, options?: GroupOptions): [Group, CancelC
         checkFunction(fn, 'fn');
         checkOptions(named, 'options');
         if (limit === 0) throw new RangeError('go would wait for ever: the limit of this group is 0');
-        if (running < limit) start({ fn, options: named });
-        else queue.push({ fn, options: named });
+        const task = { fn, options: named };
+        if (running >= limit) {
+          enqueue(task);
+          return;
+        }
+        running++;
+        start(task);
       },
       tryGo(fn, named = {}) {
         checkFunction(fn, 'fn');
         checkOptions(named, 'options');
         if (running >= limit) return false;
+        running++;
         start({ fn, options: named });
         return true;
       },
