@@ -1,4 +1,4 @@
-import { context } from '@opentelemetry/api';
+import { context, diag } from '@opentelemetry/api';
 import {
   endError,
   markAutomatic,
@@ -200,7 +200,12 @@ function letGo(node: ContextNode): void {
   if (node.unlink !== undefined) {
     const unlink = node.unlink;
     node.unlink = undefined;
-    unlink();
+    try {
+      unlink();
+    } catch (error) {
+      // Of somebody else's signal: it keeps a listener that does nothing any more. The rest of the tree must not.
+      diag.debug('curfew: what a context listened to did not let go of it', error);
+    }
   }
 }
 
