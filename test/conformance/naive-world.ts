@@ -34,6 +34,8 @@ interface Node {
   /** The earliest deadline on its path when it ended. */
   frozen: number | undefined;
   listeners: Listener[];
+  /** What is merged with it and has its deadline. */
+  followers: Node[];
   /** Listeners of the signal, once it was read. */
   abortListeners: (() => void)[] | undefined;
   aborted: boolean;
@@ -140,6 +142,7 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       deadline: undefined,
       frozen: under?.frozen,
       listeners: [],
+      followers: [],
       abortListeners: undefined,
       aborted: false,
       unlink: () => undefined,
@@ -159,6 +162,29 @@ export function createNaive(tell: Tell): World<NaiveContext> {
     if (above !== undefined && above.deadline.at <= at) return;
     if (at <= now) expire(node);
     else node.deadline.order = order++;
+  }
+
+  /** After a change above them: deadlines that were covered may count again, and followers take what there is now. */
+  function uncover(nodes: Node[], former: (Deadline | undefined)[]): void {
+    nodes.forEach((node, index) => {
+      const least = earliest(node)?.deadline;
+      if (least !== undefined && least === node.deadline) least.order ??= order++;
+      if (least !== former[index]) tellFollowers(node);
+    });
+  }
+
+  function tellFollowers(node: Node): void {
+    for (const follower of node.followers) waiting.push(() => take(follower, node));
+  }
+
+  /** Gives a node the earliest deadline of the one that it follows, in place of the one that it had. */
+  function take(node: Node, up: Node): void {
+    if (node.end !== undefined) return;
+    const nodes = subtree(node);
+    const former = nodes.map((below) => earliest(below)?.deadline);
+    const until = up.end === undefined ? earliest(up)?.deadline : undefined;
+    node.deadline = until && { ...until, order: undefined };
+    uncover(nodes, former);
   }
 
   function listen(node: Node, when: Listener['when'], fn: () => void): () => boolean {
@@ -207,14 +233,18 @@ export function createNaive(tell: Tell): World<NaiveContext> {
     },
     merge(values, other, name) {
       const up = other.node;
-      const until = up?.end === undefined && up !== undefined ? earliest(up)?.deadline : undefined;
       const made = derive(values, name);
-      if (until !== undefined) limit(made.node, until.at, until.cause);
       if (up === undefined) return handle(made);
       settle(up);
       if (up.end !== undefined) endAs(made.node, up.end);
       else if (made.node.end === undefined) {
-        made.node.unlink = listen(up, 'now', () => endAs(made.node, up.end as End));
+        const stop = listen(up, 'now', () => endAs(made.node, up.end as End));
+        up.followers.push(made.node);
+        made.node.unlink = () => {
+          stop();
+          up.followers = without(up.followers, made.node);
+        };
+        take(made.node, up);
       }
       return handle(made);
     },
@@ -225,13 +255,12 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       settle(node);
       if (node.end !== undefined) return;
       const { children } = node;
+      const nodes = children.flatMap(subtree);
+      const former = nodes.map((below) => earliest(below)?.deadline);
       leave(node, { outcome: 'completed', origin: 'caller', cause: undefined, retired: true });
+      tellFollowers(node);
       for (const child of children) child.parent = undefined;
-      // Deadlines that the retired one had covered count again.
-      for (const below of children.flatMap(subtree)) {
-        const { deadline } = below;
-        if (deadline !== undefined && earliest(below)?.deadline === deadline) deadline.order ??= order++;
-      }
+      uncover(nodes, former);
       tell(`end ${node.name} completed caller`);
     },
     abort(index, reason) {

@@ -273,7 +273,7 @@ function notify(nodes: readonly ContextNode[]): void {
       // Stopped by a callback that ran before it.
       if (callback.node === undefined) continue;
       callback.node = undefined;
-      if (callback.when === 'now') call(callback, active);
+      if (callback.when === 'now' || callback.when === 'due') call(callback, active);
       else callLater(callback);
     }
   }
@@ -309,7 +309,7 @@ export function retireNode(node: ContextNode, now = NaN): void {
   letGo(node);
   node.due = undefined;
   for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
-    if (callback.when !== 'always') continue;
+    if (callback.when !== 'always' && callback.when !== 'due') continue;
     if (callback.node !== undefined) callLater(callback);
     callback.node = undefined;
   }
@@ -330,15 +330,20 @@ export function retireNode(node: ContextNode, now = NaN): void {
   if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending, now);
 }
 
-/** Works out the earliest deadline anew for a subtree that lost the one it inherited. */
-function inheritDeadlines(root: ContextNode): void {
+/** Works out the earliest deadline anew for a subtree that lost the one it had, or was given one. */
+export function inheritDeadlines(root: ContextNode): void {
   for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
-    const inherited = node === root ? undefined : node.parent?.due;
+    const former = node.due;
+    const inherited = node.parent?.due;
     const own = node.own?.limit === 'observed' ? undefined : node.own;
     node.due = own !== undefined && (inherited === undefined || own.at < inherited.at) ? own : inherited;
     if (own !== undefined && node.due === own && own.node === undefined) {
       own.node = node;
       runtime.deadlines?.add(own);
+    }
+    if (node.due === former) continue;
+    for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
+      if (callback.when === 'due') callLater(callback);
     }
   }
 }

@@ -1,18 +1,18 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkOptions } from './arguments';
 import { addCallback } from './callback';
-import { cancelFunction, derive, deriveUntil } from './derive';
-import { cancelNode, expireIfDue, releaseNode } from './ending';
+import { cancelFunction, derive } from './derive';
+import { cancelNode, expireIfDue, inheritDeadlines, releaseNode } from './ending';
 import type { TreeNode } from './node';
-import type { ContextNode } from './protocol';
+import { Flag, type ContextNode, type Due } from './protocol';
 import { nodeOf } from './roots';
 import { runtime } from './runtime';
 import type { Cancel, CancelContext, DeriveOptions } from './types';
 
 /**
  * A context with the values, the span and the tree of one context that is ended by another one too, with its
- * reason and cause: whichever ends first. The earlier of their deadlines is its own. Go builds this by hand from
- * `AfterFunc`. Where both have ended, `values` comes first.
+ * reason and cause: whichever ends first. The earlier of their deadlines is its own, as long as it is theirs: it goes
+ * with a request that is retired. Go builds this by hand from `AfterFunc`. Where both have ended, `values` comes first.
  *
  * The link to `other` is a callback: listeners of `other` that were registered before it see the merged context
  * a moment before it ends.
@@ -37,31 +37,45 @@ export function merge(
   checkContext(values, 'values');
   checkContext(other, 'other');
   checkOptions(options, 'options');
+  // Read before anything is linked: a getter may throw.
+  const terms: Terms = { cause: options?.cause, ref: options?.ref === true };
+  const node = derive(values, options);
   const up = nodeOf(other);
-  const until = up?.ending === undefined ? up?.due : undefined;
-  const node =
-    until === undefined
-      ? derive(values, options)
-      : deriveUntil(
-          values,
-          until.at - runtime.clock.now(),
-          undefined,
-          { ...options, cause: until.cause },
-          until.limit,
-        );
-  if (up !== undefined) follow(node, up);
+  if (up !== undefined) follow(node, up, terms);
   return [node, cancelFunction(node)];
 }
 
-function follow(node: TreeNode, up: ContextNode): void {
+/** What the options say of the deadline: a cause of its own, if any, and whether its timer keeps the process alive. */
+type Terms = Pick<Due, 'cause' | 'ref'>;
+
+function follow(node: TreeNode, up: ContextNode, terms: Terms): void {
   if (up.ending === undefined) expireIfDue(up);
   if (up.ending !== undefined) {
     endWith(node, up);
     return;
   }
   if (node.ending !== undefined) return;
-  const stop = addCallback(up, () => endWith(node, up), 'now');
+  const stop = addCallback(
+    up,
+    () => {
+      endWith(node, up);
+      takeDeadline(node, up, terms);
+    },
+    'due',
+  );
   node.unlink = () => void stop();
+  if (up.due !== undefined) takeDeadline(node, up, terms);
+}
+
+/** Gives a node the deadline that another one has now, if any, in place of the one that it had. */
+function takeDeadline(node: TreeNode, up: ContextNode, { cause, ref }: Terms): void {
+  if (node.ending !== undefined) return;
+  const { own: former } = node;
+  if (former?.node !== undefined) runtime.deadlines?.remove(former);
+  const { due } = up;
+  node.own = due && { ...due, node: undefined, cause: cause ?? due.cause, ref, order: 0 };
+  inheritDeadlines(node);
+  if (due !== undefined && node.due === node.own) node.flags |= Flag.WITH_DEADLINE;
 }
 
 /** Ends a node as another one ended. After a retired request nothing ends any more. */

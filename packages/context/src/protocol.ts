@@ -96,9 +96,10 @@ export interface Callback {
   readonly active: OtelContext;
   /**
    * `now`: called in the end itself (onEnd); `later`: in a microtask of its own (afterFunc); `always`: as `later`,
-   * and when a request is retired too (cleanup).
+   * and when a request is retired too (cleanup); `due`: as `now`, and in a microtask when the
+   * node is retired or its deadline changes (merge).
    */
-  readonly when: 'now' | 'later' | 'always';
+  readonly when: 'now' | 'later' | 'always' | 'due';
   prev: Callback | undefined;
   next: Callback | undefined;
 }
