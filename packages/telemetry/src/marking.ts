@@ -1,6 +1,8 @@
 import { RESPONSE_KEY, type ContextNode, type Ending, type Origin } from '@curfew/context/spi';
-import { SpanKind, SpanStatusCode, type Attributes, type Span, type SpanStatus } from '@opentelemetry/api';
+import { SpanKind, type Span } from '@opentelemetry/api';
+import { createAborts } from './aborts';
 import type { TellEvent } from './events';
+import { judge, keepTimeout, writeTimeout } from './judging';
 import { EVENTS } from './registry';
 
 /** A span of an SDK, seen through the API's types alone: both lines of the SDK have a `kind`. */
@@ -26,13 +28,15 @@ export function mark(span: MarkableSpan, { node, ending, name, at, tell }: Mark)
   describe(span, node, ending);
   const severity = reason === 'canceled' ? 'DEBUG' : 'WARN';
   tell(span, { name: EVENTS[reason], at, severity, attributes: { 'curfew.context.name': name } });
-  keep(verdictOn(span, node, ending), span, node, ending);
+  const verdict = verdictOn(span, node, ending);
+  if (verdict === 'timeout' && span.kind !== SpanKind.SERVER) writeTimeout(span);
+  keep(verdict, span, node, ending);
 }
 
 /** Of a span that is open under a context which is released: that it was aborted is no error. */
 export function excuseAbort(span: MarkableSpan, ending: Ending): void {
   // After a request has retired nothing is aborted.
-  if (!ending.retired && span.isRecording()) filterAborts(span, 'none');
+  if (!ending.retired && span.isRecording()) judgeLeniently('none', span, ending);
 }
 
 /**
@@ -44,7 +48,7 @@ export function markLate(span: MarkableSpan, node: ContextNode, ending: Ending):
   const verdict = verdictOn(span, node, ending);
   describe(span, node, ending);
   if (span.kind === SpanKind.SERVER) keep(verdict, span, node, ending);
-  else filterAborts(span, verdict);
+  else if (verdict !== 'its own') judgeLeniently(verdict, span, ending);
 }
 
 function describe(span: Span, node: ContextNode, ending: Ending): void {
@@ -63,15 +67,20 @@ function verdictOn({ kind }: MarkableSpan, node: ContextNode, { node: origin, re
   return origin === node ? 'its own' : 'none';
 }
 
+/** Of a span that was open at the end, and of every server's. */
 function keep(verdict: Verdict, span: MarkableSpan, node: ContextNode, ending: Ending): void {
-  if (verdict === 'timeout') keepTimeout(span, node, ending);
-  else if (verdict === 'none') keepUnset(span, node, ending);
+  if (verdict === 'its own') return;
+  const isUnsent = headWatch(span, node, ending);
+  const isServer = span.kind === SpanKind.SERVER;
+  if (isServer && verdict === 'timeout') keepTimeout(span, isUnsent);
+  else judge(span, { aborts: createAborts(ending.cause, true), verdict, isServer, isUnsent });
 }
 
-const ERROR_TYPE = 'error.type';
-
-/** Written by instrumentations of both generations of the semantic conventions. */
-const STATUS_CODES = ['http.response.status_code', 'http.status_code'];
+/** Of a span whose work the end cut off nowhere: it was released, or it began after the end. */
+function judgeLeniently(verdict: 'timeout' | 'none', span: MarkableSpan, ending: Ending): void {
+  const aborts = createAborts(ending.cause, false);
+  judge(span, { aborts, verdict, isServer: false, isUnsent: () => false });
+}
 
 /** What an adapter keeps of a response: itself as long as it lives, and then whether its head had been sent. */
 interface ServedHead {
@@ -105,114 +114,4 @@ function saysUnsent(cause: unknown): boolean {
   } catch {
     return false;
   }
-}
-
-// An instrumentation writes its verdict when the span ends, and what is written cannot be taken back: a status cannot
-// return to UNSET, an attribute cannot be removed. So the writes themselves are filtered, on this one span, from the
-// moment its context has ended.
-
-type Value = Attributes[string];
-
-interface Filter {
-  /** What to write for an attribute; `undefined` for nothing. */
-  attribute(key: string, value: Value): Value | undefined;
-  status(status: SpanStatus): SpanStatus | undefined;
-  exception(error: unknown): boolean;
-}
-
-function filterWrites(span: Span, filter: Filter): void {
-  const setAttribute: Span['setAttribute'] = span.setAttribute.bind(span);
-  const setStatus: Span['setStatus'] = span.setStatus.bind(span);
-  const recordException: Span['recordException'] = span.recordException.bind(span);
-  span.setAttribute = (key, value) => {
-    const kept = filter.attribute(key, value);
-    return kept === undefined ? span : setAttribute(key, kept);
-  };
-  span.setAttributes = (attributes) => {
-    for (const [key, value] of Object.entries(attributes)) {
-      if (value !== undefined) span.setAttribute(key, value);
-    }
-    return span;
-  };
-  span.setStatus = (status) => {
-    const kept = filter.status(status);
-    return kept === undefined ? span : setStatus(kept);
-  };
-  span.recordException = (error, time) => {
-    if (filter.exception(error)) recordException(error, time);
-  };
-}
-
-/**
- * What says that this is an error is not written. A server's own failure, which it told its client before that went
- * away, still is one.
- */
-function keepUnset(span: MarkableSpan, node: ContextNode, ending: Ending): void {
-  const isUnsent = headWatch(span, node, ending);
-  const isServer = span.kind === SpanKind.SERVER;
-  let failed = false;
-  filterWrites(span, {
-    attribute(key, value) {
-      if (key === ERROR_TYPE) return failed ? value : undefined;
-      if (!STATUS_CODES.includes(key)) return value;
-      if (isUnsent()) return undefined;
-      failed = isServer && Number(value) >= 500;
-      return value;
-    },
-    status: (status) => (status.code === SpanStatusCode.ERROR && !failed ? undefined : status),
-    exception: () => false,
-  });
-}
-
-const TIMEOUT: SpanStatus = { code: SpanStatusCode.ERROR, message: 'context deadline exceeded' };
-
-/** A deadline is an error of type `timeout`, whatever number or class name the instrumentation knows it by. */
-function keepTimeout(span: MarkableSpan, node: ContextNode, ending: Ending): void {
-  const isUnsent = headWatch(span, node, ending);
-  span.setStatus(TIMEOUT);
-  span.setAttribute(ERROR_TYPE, 'timeout');
-  filterWrites(span, {
-    attribute(key, value) {
-      if (key === ERROR_TYPE) return 'timeout';
-      return STATUS_CODES.includes(key) && isUnsent() ? undefined : value;
-    },
-    status: () => undefined,
-    exception: () => true,
-  });
-}
-
-/** What the errors of a cancellation are called: by name, by code, by DOMException's numbers, by message. */
-const ABORTS = new Set<unknown>([
-  'AbortError',
-  'ABORT_ERR',
-  20,
-  'TimeoutError',
-  'ERR_DEADLINE_EXCEEDED',
-  23,
-  'context canceled',
-  'context deadline exceeded',
-  'The operation was aborted',
-  'This operation was aborted',
-]);
-
-/**
- * Of work that may have been aborted: an abort is judged, any other failure is its own. So it is with what a release
- * ends, and with what is begun too late.
- */
-function filterAborts(span: Span, verdict: Verdict): void {
-  if (verdict === 'its own') return;
-  const isTimeout = verdict === 'timeout';
-  let aborted = false;
-  const tells = (what: unknown) => (aborted ||= ABORTS.has(what));
-  filterWrites(span, {
-    attribute(key, value) {
-      if (key !== ERROR_TYPE || !tells(value)) return value;
-      return isTimeout ? 'timeout' : undefined;
-    },
-    status(status) {
-      if (status.code !== SpanStatusCode.ERROR || !tells(status.message)) return status;
-      return isTimeout ? TIMEOUT : undefined;
-    },
-    exception: (error) => isTimeout || !tells((error as { name?: unknown } | null | undefined)?.name),
-  });
 }

@@ -83,8 +83,8 @@ test('an abort by a release is no error in any of its spellings; another failure
     const span = exported(
       open(start(CLIENT), released()),
       ofType(type),
-      failed('aborted'),
-      threw(new Error('x')),
+      failed('The operation was aborted'),
+      threw(new DOMException('This operation was aborted', 'AbortError')),
     );
     expect([span.status.code, span.attributes, span.events]).toEqual([SpanStatusCode.UNSET, {}, []]);
   }
@@ -151,11 +151,140 @@ test('a request whose budget was spent on arrival is a timeout, though its span 
 test("what ended because its parent's deadline passed is no error, unless it is a call; of its own, an INTERNAL span says", () => {
   const [parent] = withTimeout(background(), 0);
   const [child] = withCancel(parent);
-  const status = (kind: SpanKind, ctx: Context) =>
-    exported(open(start(kind), ctx), failed('by the application')).status;
-  expect(status(INTERNAL, child).code).toBe(SpanStatusCode.UNSET);
-  expect(status(CLIENT, child).message).toBe('context deadline exceeded');
-  expect(status(INTERNAL, parent).message).toBe('by the application');
+  const status = (kind: SpanKind, ctx: Context, message: string) =>
+    exported(open(start(kind), ctx), failed(message)).status;
+  expect(status(INTERNAL, child, 'This operation was aborted').code).toBe(SpanStatusCode.UNSET);
+  expect(status(CLIENT, child, 'This operation was aborted').message).toBe('context deadline exceeded');
+  expect(status(INTERNAL, parent, 'This operation was aborted').message).toBe('This operation was aborted');
+});
+
+/** All orders of these. */
+function orders<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item) =>
+    orders(items.filter((each) => each !== item)).map((rest) => [item, ...rest]),
+  );
+}
+
+const written = ({ status, attributes, events }: ReadableSpan) => [
+  status,
+  attributes['error.type'],
+  events.filter(({ name }) => name === 'exception').map(({ attributes: of }) => of?.['exception.message']),
+];
+
+const OWN_FAILURES: [string, SpanKind, Error][] = [
+  ['a bug, on an INTERNAL span', INTERNAL, new TypeError('x is not a function')],
+  ['a bug, on a CLIENT span', CLIENT, new TypeError('x is not a function')],
+  ['a bug, on a SERVER span', SERVER, new TypeError('x is not a function')],
+  ['a refused connection', CLIENT, Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })],
+  ['another cause', INTERNAL, new Error('failed', { cause: new RangeError('limit') })],
+];
+
+test.each(OWN_FAILURES)(
+  'after a hang-up, %s is an error of its own, in whatever order it is written',
+  (_, kind, bug) => {
+    for (const writes of orders([threw(bug), ofType(bug.name), failed(bug.message)])) {
+      const [ctx] = withCancel(background());
+      end(ctx, { origin: 'client_disconnect' });
+      expect(written(exported(open(start(kind), ctx), ...writes))).toEqual([
+        { code: SpanStatusCode.ERROR, message: bug.message },
+        bug.name,
+        [bug.message],
+      ]);
+      const bare = exported(open(start(kind), ctx), threw(bug), failed());
+      expect(written(bare)).toEqual([{ code: SpanStatusCode.ERROR }, undefined, [bug.message]]);
+    }
+  },
+);
+
+test('a bug after an abort that was recorded too is an error, and the abort is not', () => {
+  const aborted = new DOMException('This operation was aborted', 'AbortError');
+  const bug = new TypeError('x is undefined');
+  const span = exported(open(start(INTERNAL), canceled()), threw(aborted), threw(bug), failed(bug.message));
+  expect(written(span)).toEqual([
+    { code: SpanStatusCode.ERROR, message: bug.message },
+    undefined,
+    [bug.message],
+  ]);
+});
+
+const given = new Error('user left');
+const ABORTS: [string, unknown, (reason: unknown) => Error][] = [
+  ["the context's own error", 'why', (reason) => reason as Error],
+  [
+    'an error that wraps it, of a call that was cut off',
+    'why',
+    (reason) => Object.assign(new Error('socket hang up', { cause: reason }), { code: 'ECONNRESET' }),
+  ],
+  ['what the context was canceled with', given, () => given],
+  ['an error that wraps what it was canceled with', given, () => new Error('fetch failed', { cause: given })],
+  ['a response that was cut off', 'why', () => Object.assign(new Error('aborted'), { code: 'ECONNRESET' })],
+  [
+    'a query that the server stopped',
+    'why',
+    () =>
+      Object.assign(new Error('canceling statement due to user request'), { name: 'error', code: '57014' }),
+  ],
+];
+
+test.each(ABORTS)('after a cancel, %s is no error, in whatever order it is written', (_, cause, failure) => {
+  for (const kind of [CLIENT, INTERNAL, SERVER]) {
+    const [ctx, cancel] = withCancel(background());
+    cancel(cause);
+    const error = failure(ctx.err());
+    // By class name, which may be as common as Error, and by code.
+    for (const type of [error.name, (error as { code?: string }).code ?? error.name]) {
+      for (const writes of orders([threw(error), ofType(type), failed(error.message), failed()])) {
+        expect(written(exported(open(start(kind), ctx), ...writes))).toEqual([
+          { code: SpanStatusCode.UNSET },
+          undefined,
+          [],
+        ]);
+      }
+    }
+  }
+});
+
+test("an upstream's 500 is an error of its own, though its caller's context had ended", () => {
+  for (const ctx of [canceled(), withTimeout(background(), 0)[0]]) {
+    const { status, attributes } = exported(open(start(CLIENT), ctx), answered(500), ofType('500'), failed());
+    expect([status.code, attributes['error.type'], attributes['http.response.status_code']]).toEqual([
+      SpanStatusCode.ERROR,
+      '500',
+      500,
+    ]);
+  }
+});
+
+test('after a deadline, a bug on a CLIENT span is its own error, and an abort is of type timeout', () => {
+  const bug = new TypeError('x is undefined');
+  const [ctx] = withTimeout(background(), 0);
+  const own = exported(open(start(CLIENT), ctx), threw(bug), ofType('TypeError'), failed(bug.message));
+  expect(written(own)).toEqual([
+    { code: SpanStatusCode.ERROR, message: bug.message },
+    'TypeError',
+    [bug.message],
+  ]);
+  const aborted = Object.assign(new Error('fetch failed', { cause: ctx.err() }), { code: 'ECONNRESET' });
+  const timeout = exported(open(start(CLIENT), ctx), ofType('Error'), failed('fetch failed'), threw(aborted));
+  expect(written(timeout)).toEqual([
+    { code: SpanStatusCode.ERROR, message: 'context deadline exceeded' },
+    'timeout',
+    ['fetch failed'],
+  ]);
+});
+
+test('what a span says of itself is written once, when it first ends', () => {
+  const writes: unknown[] = [];
+  const span = start(INTERNAL);
+  span.setStatus = (status) => (writes.push(status), span);
+  open(span, canceled());
+  failed('a bug')(span);
+  span.end();
+  expect(writes).toEqual([{ code: SpanStatusCode.ERROR, message: 'a bug' }]);
+  failed('another')(span);
+  span.end();
+  expect(writes).toHaveLength(1);
 });
 
 test('a 500 that was sent before the client went away stays an error, in the order of either line', () => {
@@ -205,7 +334,8 @@ test('a cause that throws when it is looked at, or is no object, changes nothing
   for (const cause of [hostile, 'text', 0]) {
     const [ctx, cancel] = withCancel(background());
     cancel(cause);
-    const span = exported(open(start(SERVER), ctx), answered(200), failed(), threw(new Error('x')));
+    const aborted = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+    const span = exported(open(start(SERVER), ctx), answered(200), failed(), threw(aborted));
     expect([span.status.code, span.attributes['http.response.status_code'], span.events.length]).toEqual([
       SpanStatusCode.UNSET,
       200,
