@@ -9,10 +9,6 @@ export interface Origins {
   drop(slot: number): void;
 }
 
-/** Frames of Curfew's own packages, installed or in its repository: the user's line is what helps. */
-const OWN_FRAME =
-  /[\\/]@?curfew[\\/](?:[\w-]+[\\/])?(?:dist|src)[\\/]|[\\/]packages[\\/](?:context|telemetry)[\\/](?:dist|src)[\\/]/;
-
 /** @param share Of all contexts, from 0 to 1. */
 export function createOrigins(share: number): Origins | undefined {
   if (share === 0) return undefined;
@@ -30,11 +26,49 @@ export function createOrigins(share: number): Origins | undefined {
   };
 }
 
-/** The stack of the code that called into Curfew, a line a frame, as far as the stack limit reaches. */
+/** An installed adapter's frame: the scope is ours, and what a user has in folders of these names is not. */
+const ADAPTER = /[\\/]node_modules[\\/]@curfew[\\/]/;
+
+/**
+ * The stack of the code that called into Curfew, a line a frame, as far as the stack limit reaches. To be called by a
+ * hook: the frames then begin with this file and, after the rest of this package, the file of the core that calls
+ * hooks. The packages of these two are ours, wherever they are installed; in a bundle they are not to be seen, and nothing
+ * is left out.
+ */
 export function callerStack(): string {
-  const lines = (new Error().stack ?? '').split('\n').slice(1);
-  return lines
-    .map((line) => line.trim())
-    .filter((line) => !OWN_FRAME.test(line))
+  const frames = String(new Error().stack)
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim());
+  const files = frames.map(fileOf);
+  const here = packageOf(files[0], 'origins');
+  const caller = files.find((file) => !isIn(file, here));
+  const core = packageOf(caller, 'hooks');
+  return frames
+    .filter((_, index) => {
+      const file = files[index] as string;
+      return !isIn(file, here) && !isIn(file, core) && !ADAPTER.test(file);
+    })
     .join('\n');
+}
+
+/** The file of a line such as `at f (/app/main.js:3:14)` or `at async file:///app/main.mjs:3:14`. */
+function fileOf(frame: string): string {
+  const place = frame.replace(/(:\d+)*\)?$/, '');
+  const open = place.indexOf(' (');
+  return open < 0 ? place.replace(/^at (async )?/, '') : place.slice(open + 2);
+}
+
+/** The folder of the package that a file of this name is in; `undefined` for any other file. */
+function packageOf(file: string | undefined, name: string): string | undefined {
+  return new RegExp(`^(.*[\\\\/])(?:dist|src)[\\\\/]${name}\\.[jt]s$`).exec(file ?? '')?.[1];
+}
+
+/** Whether a file is one of a package: as built, or as a source map has it, which not every file may have. */
+function isIn(file: string, folder: string | undefined): boolean {
+  return (
+    folder !== undefined &&
+    file.startsWith(folder) &&
+    /^(?:dist|src)[\\/][^\\/]+$/.test(file.slice(folder.length))
+  );
 }

@@ -294,6 +294,9 @@ test('a 500 that was sent before the client went away stays an error, in the ord
   expect([older.status.code, older.attributes['error.type']]).toEqual([SpanStatusCode.ERROR, undefined]);
   const newer = exported(open(start(SERVER), ctx), answered(500), failed(), ofType('500'));
   expect([newer.status.code, newer.attributes['error.type']]).toEqual([SpanStatusCode.ERROR, '500']);
+  const cutOff = Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
+  const both = exported(open(start(SERVER), ctx), answered(500), failed(), threw(cutOff));
+  expect([both.status.code, both.events.length]).toEqual([SpanStatusCode.ERROR, 1]);
   const fine = exported(open(start(SERVER), ctx), answered(404), failed(), ofType('AbortError'));
   expect([fine.status.code, fine.attributes['error.type']]).toEqual([SpanStatusCode.UNSET, undefined]);
 });
