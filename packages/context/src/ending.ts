@@ -6,7 +6,7 @@ import {
   type DeadlineExceededError,
   type Reason,
 } from './errors';
-import { currentOperation } from './operation';
+import { currentOperation, letOperationsGo } from './operation';
 import type { Callback, ContextNode, Ending, Operation, Origin, Outcome } from './protocol';
 import { runtime } from './runtime';
 
@@ -229,6 +229,7 @@ function finish(root: ContextNode, ending: End): void {
       signals++;
       told.push(node);
     } else if (everyone || node.firstCallback !== undefined) told.push(node);
+    if (!everyone && node.operations !== undefined) letOperationsGo(node);
     if (node.firstChild !== undefined) {
       node = node.firstChild;
       continue;
@@ -250,7 +251,10 @@ function finish(root: ContextNode, ending: End): void {
   if (hooks.contextEnded !== undefined) {
     // One reading for all of them, where there is none yet.
     const now = Number.isNaN(ending.markedAt) ? runtime.clock.now() : ending.markedAt;
-    for (const each of told) hooks.contextEnded(each, ending, now);
+    for (const each of told) {
+      hooks.contextEnded(each, ending, now);
+      if (each.operations !== undefined) letOperationsGo(each);
+    }
   }
   if (signals > 0) {
     const error = errorOf(root);
@@ -328,6 +332,7 @@ export function retireNode(node: ContextNode, now = NaN): void {
   }
   const { hooks } = runtime.board;
   if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending, now);
+  letOperationsGo(node);
 }
 
 /** Works out the earliest deadline anew for a subtree that lost the one it had, or was given one. */

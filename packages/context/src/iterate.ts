@@ -1,8 +1,8 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, wrongType } from './arguments';
 import { errOf } from './state';
-import { untilEnd } from './race';
 import { nodeOf } from './roots';
+import { untilEnd } from './wait';
 
 const ignore = () => undefined;
 

@@ -29,38 +29,68 @@ class Work implements Operation {
   settled = false;
   slot = -1;
   prev: Operation | undefined = undefined;
-  next: Operation | undefined;
+  next: Operation | undefined = undefined;
 
   constructor(
-    readonly node: ContextNode,
-    readonly parent: Operation | undefined,
+    public node: ContextNode | undefined,
+    public parent: Operation | undefined,
     readonly name: string | undefined,
     readonly kind: string,
-  ) {
-    this.next = node.operations;
-    if (this.next !== undefined) this.next.prev = this;
-    node.operations = this;
-  }
+  ) {}
 
   settle(): void {
     if (this.settled) return;
     this.settled = true;
+    // Work that starts its own successor would make a chain of settled ones without an end.
+    this.parent = unsettled(this.parent);
     const { node, prev, next } = this;
-    if (prev === undefined) node.operations = next;
-    else prev.next = next;
-    if (next !== undefined) next.prev = prev;
-    this.prev = undefined;
-    this.next = undefined;
+    if (node !== undefined) {
+      if (prev === undefined) node.operations = next;
+      else prev.next = next;
+      if (next !== undefined) next.prev = prev;
+    }
     const { hooks } = runtime.board;
     if (hooks.operationSettled !== undefined) hooks.operationSettled(this);
+    letGo(this);
   }
+}
+
+/** An operation may be held for long, by what never settles or by those that it runs in: not so its context. */
+function letGo(operation: Operation): void {
+  operation.node = undefined;
+  operation.prev = undefined;
+  operation.next = undefined;
+}
+
+/** Lets a node that has ended go from its operations, once everybody has been told which they are. */
+export function letOperationsGo(node: ContextNode): void {
+  let operation = node.operations;
+  node.operations = undefined;
+  while (operation !== undefined) {
+    const { next } = operation;
+    letGo(operation);
+    operation = next;
+  }
+}
+
+/** The nearest operation that has not settled, from this one on: one that has counts for nothing any more. */
+function unsettled(operation: Operation | undefined): Operation | undefined {
+  while (operation?.settled === true) operation = operation.parent;
+  return operation;
 }
 
 /** Starts an operation under a node. Whoever starts one settles it. */
 export function begin(node: ContextNode, options: OperationOptions | undefined): Operation {
-  const operation = new Work(node, currentOperation(), options?.name, options?.kind ?? 'internal');
+  const operation = new Work(node, unsettled(currentOperation()), options?.name, options?.kind ?? 'internal');
+  const ended = node.ending !== undefined;
+  if (!ended) {
+    operation.next = node.operations;
+    if (operation.next !== undefined) operation.next.prev = operation;
+    node.operations = operation;
+  }
   const { hooks } = runtime.board;
   if (hooks.operationBegun !== undefined) hooks.operationBegun(operation);
+  if (ended) letGo(operation);
   return operation;
 }
 

@@ -106,9 +106,13 @@ export interface Callback {
 
 /** A unit of work under a context: what scope, run, track and group start. */
 export interface Operation {
-  readonly node: ContextNode;
-  /** The operation in which this one began; carried in the OpenTelemetry context. */
-  readonly parent: Operation | undefined;
+  /**
+   * The context that it runs under. `undefined` once that has ended or the operation has settled, when all hooks have been
+   * told: what never settles must not keep an ended context, and its values, for ever.
+   */
+  node: ContextNode | undefined;
+  /** The nearest unsettled operation in which this one began; carried in the OpenTelemetry context. */
+  parent: Operation | undefined;
   readonly name: string | undefined;
   readonly kind: string;
   settled: boolean;
@@ -157,7 +161,7 @@ export interface ContextNode extends CancelContext {
   controller: AbortController | undefined;
   /** Undoes the link to a foreign signal or to a context of another protocol. */
   unlink: (() => void) | undefined;
-  /** Unsettled operations, newest first. */
+  /** Unsettled operations, newest first; none once it has ended and all hooks have been told. */
   operations: Operation | undefined;
   /** Telemetry's own: the index of its record, or -1. */
   slot: number;

@@ -8,9 +8,8 @@ import {
   isContext,
   wrongType,
 } from './arguments';
-import { addCallback } from './callback';
 import { derive, deriveUntil } from './derive';
-import { errorOf, expireIfDue, releaseNode } from './ending';
+import { errorOf } from './ending';
 import { followSignal } from './foreign-signal';
 import { OPERATION_KEY } from './keys';
 import type { TreeNode } from './node';
@@ -18,6 +17,7 @@ import { begin, inside } from './operation';
 import { active } from './roots';
 import { runtime } from './runtime';
 import type { CancelContext, DeriveOptions } from './types';
+import { beginWait, settle, waitFor } from './wait';
 
 /** What ends a scope beside its parent, and how it is named. */
 export interface ScopeOptions extends DeriveOptions {
@@ -90,27 +90,15 @@ function carryOut<T>(
 ): Promise<T> {
   if (node.ending !== undefined && !node.ending.retired) return Promise.reject(errorOf(node));
   const operation = begin(node, options);
-  return new Promise<T>((resolve, reject) => {
-    const stop = addCallback(node, () => reject(errorOf(node)), 'now');
-    const close = (settle: () => void) => {
-      operation.settle();
-      // The clock decides: where the deadline has passed, the callback above rejects before `settle` is heard.
-      if (node.ending === undefined) expireIfDue(node);
-      settle();
-      stop();
-      releaseNode(node);
-    };
-    const ctx = node.setValue(OPERATION_KEY, operation) as CancelContext;
-    let result: T | PromiseLike<T>;
-    try {
-      result = inside(ctx, operation, fn);
-    } catch (error) {
-      close(() => reject(error));
-      return;
-    }
-    Promise.resolve(result).then(
-      (value) => close(() => resolve(value)),
-      (error: unknown) => close(() => reject(error)),
-    );
-  });
+  const [wait, outcome] = beginWait<T>(node, operation, true);
+  const ctx = node.setValue(OPERATION_KEY, operation) as CancelContext;
+  let result: T | PromiseLike<T>;
+  try {
+    result = inside(ctx, operation, fn);
+  } catch (error) {
+    settle(wait, ({ reject }) => reject?.(error));
+    return outcome;
+  }
+  waitFor(wait, Promise.resolve(result));
+  return outcome;
 }

@@ -26,6 +26,7 @@ export function recordOperations({ store, work, slots }: OperationParts): Operat
     events: {
       operationBegun(operation) {
         const { node } = operation;
+        if (node === undefined) return;
         const begun = work.begin(store.kinds.index(operation.kind), {
           node,
           name: operation.name,
