@@ -102,6 +102,7 @@ const SPENT: PropertyDescriptorMap = {
   headersSent: hidden(false),
   destroyed: hidden(true),
   closed: hidden(true),
+  additionalHeaders: hidden(returnsNothing),
   write: hidden(writesNothing),
   end: hidden(returnsItself),
   destroy: hidden(returnsItself),
