@@ -4,6 +4,7 @@ import { instrumentFetch, instrumentHttpRequest, instrumentServer, setAllowedHos
 import type { Plant } from '@curfew/propagation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
+import { warn } from './logging';
 import type { Configuration } from './options';
 import { instrumentPgWhenLoaded } from './pg-hook';
 import type { PrometheusServer } from './prometheus-server';
@@ -28,15 +29,25 @@ export function instrument(configuration: Configuration, server: PrometheusServe
     plant,
     instrumentModules() {
       // Ours first, and so within the others: a call that is cut off is then seen by the span around it.
-      instrumentHttpRequest();
-      instrumentFetch();
+      covered('http.request', instrumentHttpRequest);
+      // Without it, `--no-experimental-fetch` say, there is none to be put in its place.
+      if (typeof globalThis.fetch === 'function') covered('fetch', instrumentFetch);
       new HttpInstrumentation({ ignoreIncomingRequestHook: isScrape });
       new UndiciInstrumentation();
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- it is patched in the course of a `require`
       for (const name of ['node:http', 'node:https']) require(name);
-      instrumentPgWhenLoaded();
+      covered('pg', instrumentPgWhenLoaded);
       // The named imports of ES modules are copies, which follow when told.
       syncBuiltinESMExports();
     },
   };
+}
+
+/** What is frozen stays as it is, and is no reason to do without the rest. */
+function covered(name: string, instrumentIt: () => unknown): void {
+  try {
+    instrumentIt();
+  } catch (error) {
+    warn(`${name} is not covered: ${(error as Error).message}`);
+  }
 }

@@ -24,6 +24,10 @@ export interface SpawnOptions {
   readonly register?: boolean;
   /** A module that is imported before `@curfew/node/register`. */
   readonly before?: string;
+  /** Flags of Node.js itself. */
+  readonly flags?: readonly string[];
+  /** What Node.js is to run in place of the program, such as a file. */
+  readonly args?: readonly string[];
 }
 
 const running = new Set<ChildProcess>();
@@ -38,18 +42,22 @@ const QUIET = { OTEL_METRICS_EXPORTER: 'none' };
 
 export function launch(
   program: string,
-  { env = QUIET, type = 'commonjs', register = true, before }: SpawnOptions = {},
+  { env = QUIET, type = 'commonjs', register = true, before, flags = [], args }: SpawnOptions = {},
 ): Spawned {
   const imports = [
     ...(before === undefined ? [] : [`data:text/javascript,${encodeURIComponent(before)}`]),
     ...(register ? ['@curfew/node/register'] : []),
   ];
-  const args = [...imports.flatMap((name) => ['--import', name]), `--input-type=${type}`, '-e', program];
-  const child = spawn(process.execPath, args, {
-    cwd: join(__dirname, '..'),
-    env: { PATH: process.env['PATH'], ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const what = args ?? [`--input-type=${type}`, '-e', program];
+  const child = spawn(
+    process.execPath,
+    [...flags, ...imports.flatMap((name) => ['--import', name]), ...what],
+    {
+      cwd: join(__dirname, '..'),
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   running.add(child);
   const out = { stdout: '', stderr: '' };
   let onOutput: (() => void)[] = [];
