@@ -369,3 +369,25 @@ test('a service without a database loads nothing of @curfew/pg; one that loaded 
   const late = `const pg = require('pg'); require('@curfew/node').start(); console.log(Symbol.for('@curfew/pg.wrapped') in pg.Client.prototype.query)`;
   expect((await run(late, { register: false })).stdout).toBe('true\n');
 });
+
+test.each([
+  ['an empty stub', `{}`],
+  ['a stub that has a Client alone', `{ Client: class {} }`],
+  ['classes without a prototype', `{ Client: () => {}, Pool: () => {} }`],
+  [
+    'getters that throw',
+    `{ get Client() { throw new Error('a getter') }, get Pool() { throw new Error('a getter') } }`,
+  ],
+  [
+    'a proxy whose traps throw',
+    `new Proxy({}, { has() { throw new Error('a trap') }, get() { throw new Error('a trap') } })`,
+  ],
+])('%s in the place of pg: the application requires it as without us', async (_, stub) => {
+  const program = `
+    const file = require.resolve('pg');
+    const stub = ${stub};
+    require.cache[file] = Object.assign(new (require('node:module'))(file), { exports: stub, loaded: true });
+    console.log(require('pg') === stub, require('pg') === stub);`;
+  const { code, stdout } = await run(program);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'true true\n' });
+});

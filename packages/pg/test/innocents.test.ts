@@ -78,7 +78,7 @@ test('what waits for a client under no context outlives the request that release
 
 test('a pool query under no context is handed to its client under none, whoever released it', async () => {
   const notes = noting(() => [mark(), inRequest()]);
-  const pool = open.pool({ max: 1, Client: notes.Client } as pg.PoolConfig);
+  const pool = open.pool({ max: 1, Client: notes.Client });
   const holder = await request(pool);
   const query = pool.query('SELECT 1');
   holder.release();

@@ -396,6 +396,9 @@ describe('backstop', () => {
     });
     expect(await shown()).toBe(0);
     await backstop(background(), client);
+    expect((await rejection(backstop(background(), client, { margin: NaN }))).message).toMatch(
+      /options\.margin/,
+    );
     await client.end();
   });
 });
@@ -403,5 +406,10 @@ describe('backstop', () => {
 test('bad arguments throw at once, and name themselves', () => {
   expect(() => query({} as never, {} as Pool, 'SELECT 1')).toThrow(/ctx/);
   expect(() => query(background(), {} as never, 'SELECT 1')).toThrow(/target/);
+  const pool = open.pool();
+  expect(() => query(background(), pool, 'SELECT 1', [], { grace: NaN })).toThrow(/options\.grace/);
+  expect(() => query(background(), pool, 'SELECT 1', [], { cancelTimeout: NaN })).toThrow(
+    /options\.cancelTimeout/,
+  );
   expect(new CanceledError().name).toBe('AbortError');
 });

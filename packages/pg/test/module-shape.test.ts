@@ -1,0 +1,120 @@
+import { diag, DiagLogLevel, type DiagLogger } from '@opentelemetry/api';
+import { guarded } from '@curfew/context/spi';
+import { instrumentPg } from '@curfew/pg';
+
+const said: string[] = [];
+beforeAll(() => {
+  const logger = { warn: (message: string) => said.push(message) } as unknown as DiagLogger;
+  diag.setLogger(
+    { ...logger, error: logger.warn, info: () => {}, debug: () => {}, verbose: () => {} },
+    {
+      logLevel: DiagLogLevel.WARN,
+      suppressOverrideMessage: true,
+    },
+  );
+});
+afterAll(() => diag.disable());
+
+const throwing = (name: string) =>
+  Object.defineProperty({}, name, {
+    get: () => {
+      throw new Error('a getter');
+    },
+  });
+const refusing = new Proxy(
+  {},
+  {
+    get: () => {
+      throw new Error('a trap');
+    },
+    has: () => {
+      throw new Error('a trap');
+    },
+  },
+);
+const arrow = () => undefined;
+
+/** A client and a pool as pg has them, by their shape. */
+function likePg() {
+  class Client {
+    query() {}
+    connect() {}
+    _handleReadyForQuery() {}
+  }
+  class Pool {
+    query() {}
+    connect() {}
+  }
+  return { Client, Pool };
+}
+
+test.each<[string, () => unknown]>([
+  ['an empty stub', () => ({})],
+  ['null', () => null],
+  ['a function', () => arrow],
+  ['a class without a prototype', () => ({ Client: arrow, Pool: arrow })],
+  ['a Client alone', () => ({ Client: likePg().Client })],
+  ['a Client that is null', () => ({ ...likePg(), Client: null })],
+  ['getters that throw', () => Object.assign(throwing('Client'), { Pool: likePg().Pool })],
+  ['a prototype whose getters throw', () => ({ ...likePg(), Client: { prototype: throwing('query') } })],
+  ['a proxy whose traps throw', () => refusing],
+  [
+    'the native client',
+    () => ({
+      ...likePg(),
+      Client: class {
+        query() {}
+        connect() {}
+      },
+    }),
+  ],
+  ['a mock by hand', () => ({ Client: jest.fn(), Pool: jest.fn(() => ({ query: jest.fn() })) })],
+  [
+    'an automatic mock',
+    () => {
+      const pg = likePg();
+      pg.Client.prototype.query = jest.fn();
+      return pg;
+    },
+  ],
+])('%s in the place of pg is left as it is, and nothing throws', (_, make) => {
+  const stub = make();
+  expect(() => instrumentPg(stub as never)()).not.toThrow();
+  expect(guarded()).toBe(false);
+  const Client =
+    stub === refusing
+      ? undefined
+      : (Object.getOwnPropertyDescriptor(Object(stub), 'Client')?.value as
+          { prototype?: object } | null | undefined);
+  const query = Client?.prototype && Object.getOwnPropertyDescriptor(Client.prototype, 'query')?.value;
+  if (query) expect(Symbol.for('@curfew/pg.wrapped') in query).toBe(false);
+});
+
+test('a frozen prototype is left alone as a whole', () => {
+  const pg = likePg();
+  Object.freeze(pg.Pool.prototype);
+  const { query } = pg.Client.prototype;
+  instrumentPg(pg)();
+  expect(pg.Client.prototype.query).toBe(query);
+  expect(guarded()).toBe(false);
+});
+
+test('that is said once, however many stubs there are', () => {
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(/^curfew: queries of pg are not cancelled/);
+});
+
+test.each<[string, unknown, RegExp]>([
+  ['grace', NaN, /options\.grace must be zero or more milliseconds, got NaN/],
+  ['grace', '5000', /options\.grace must be a number of milliseconds, got a string/],
+  ['cancelTimeout', NaN, /options\.cancelTimeout must be zero or more milliseconds, got NaN/],
+  ['cancelTimeout', -1, /options\.cancelTimeout must be zero or more milliseconds, got -1/],
+  ['cancelTimeout', null, /options\.cancelTimeout must be a number of milliseconds, got null/],
+])('the option %s: %p is refused at set-up, by name', (name, value, message) => {
+  expect(() => instrumentPg(likePg(), { [name]: value })).toThrow(message);
+  expect(guarded()).toBe(false);
+});
+
+test('options that are no object are refused at set-up', () => {
+  expect(() => instrumentPg(likePg(), null as never)).toThrow(/options must be an object/);
+});
