@@ -1,3 +1,4 @@
+import { beginShutdown } from '@curfew/http';
 import type { Telemetry } from '@curfew/telemetry';
 import type { Metrics } from './metrics';
 import type { Traces } from './traces';
@@ -20,7 +21,8 @@ export interface Handle {
   readonly flush: () => Promise<void>;
   /**
    * Flushes, closes `/metrics` and stops recording, once. Resolves after `CURFEW_SHUTDOWN_TIMEOUT` at the latest,
-   * and never rejects. Requests still running keep their contexts and are still cancelled.
+   * and never rejects. Requests still running keep their contexts and are still cancelled; those whose connections this
+   * side closes from now on end with the origin `shutdown`.
    */
   readonly shutdown: () => Promise<void>;
 }
@@ -53,14 +55,11 @@ export function createHandle({ traces, metrics, telemetry, limit }: HandleParts)
     telemetry,
     prometheus: metrics.server?.url ?? Promise.resolve(undefined),
     flush: () => stopped ?? within(limit, send),
-    shutdown: () => (stopped ??= stop()),
+    shutdown() {
+      beginShutdown();
+      return (stopped ??= stop());
+    },
   };
-}
-
-/** A handle on nothing, for `OTEL_SDK_DISABLED`. */
-export function idleHandle(): Handle {
-  const nothing = () => Promise.resolve();
-  return { telemetry: undefined, prometheus: Promise.resolve(undefined), flush: nothing, shutdown: nothing };
 }
 
 /** Resolves when the work has settled, or at the limit. */

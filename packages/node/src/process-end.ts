@@ -1,4 +1,5 @@
 import { isMainThread } from 'node:worker_threads';
+import type * as CurfewHttp from '@curfew/http';
 import type { Handle } from './handle';
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -61,10 +62,16 @@ function hideNextEnd(): void {
 /**
  * A listener takes away a signal's default action, which is to end the process. So where it is the only one, it
  * goes after the flush and the signal is raised again: the exit status is what it would have been, and a second
- * signal meanwhile ends the process at once. Where the application listens too, the end is the application's.
+ * signal meanwhile ends the process at once. Where the application listens too, the end is the application's. What this
+ * side closes from then on, it closes since it shuts down.
  */
 function flushOnSignal(signal: NodeJS.Signals, handle: Handle): void {
   const onSignal = () => {
+    if (handle.telemetry !== undefined) {
+      // Only where it is loaded anyway: with the SDK disabled, nothing of it is.
+      // eslint-disable-next-line @typescript-eslint/no-require-imports
+      (require('@curfew/http') as typeof CurfewHttp).beginShutdown();
+    }
     const flushed = handle.flush();
     if (process.listenerCount(signal) > 1) return;
     process.off(signal, onSignal);

@@ -1,7 +1,8 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { readEnvironment } from './environment';
-import { idleHandle, type Handle } from './handle';
+import type { Handle } from './handle';
+import { idleHandle } from './idle-handle';
 import { startLogging, warn } from './logging';
 import { configure, type StartOptions } from './options';
 import { isRegistered } from './registered';

@@ -91,6 +91,34 @@ test('work that another listener of beforeExit begins is recorded too', async ()
   expect(spansOf(collector.exports)).toHaveLength(1);
 });
 
+test.each<[string, string, string]>([
+  [
+    'by SIGTERM',
+    `process.kill(process.pid, 'SIGTERM'); process.on('SIGTERM', () => setImmediate(close));`,
+    'shutdown',
+  ],
+  [
+    'by SIGINT',
+    `process.kill(process.pid, 'SIGINT'); process.on('SIGINT', () => setImmediate(close));`,
+    'shutdown',
+  ],
+  ['by shutdown()', `start().shutdown(); close();`, 'shutdown'],
+  ['for reasons of its own', `close();`, 'caller'],
+])('a service that closes its connections %s', async (_, act, origin) => {
+  const program = `
+    const { createServer, get } = require('node:http'); const { active, onEnd } = require('@curfew/context');
+    const { nodeOf } = require('@curfew/context/spi'); const { start } = require('@curfew/node');
+    const close = () => { server.close(); server.closeAllConnections(); };
+    const server = createServer(() => {
+      const ctx = active();
+      onEnd(ctx, () => { console.log('ended by ' + nodeOf(ctx).ending.origin); process.exit(); });
+      ${act}
+    }).listen(0, '127.0.0.1', () => get('http://127.0.0.1:' + server.address().port).on('error', () => {}));`;
+  expect((await run(program, { env: { OTEL_METRICS_EXPORTER: 'none' } })).stdout).toBe(
+    `ended by ${origin}\n`,
+  );
+});
+
 test('a client that hangs up is seen in traces and metrics, without a change of the service', async () => {
   const program = `
     const { createServer, get } = require('node:http'); const { active } = require('@curfew/context'); const { start } = require('@curfew/node');
