@@ -1,12 +1,12 @@
 import type { Telemetry } from '@curfew/telemetry';
 import type { Resource } from '@opentelemetry/resources';
 import {
-  BatchSpanProcessor,
   ConsoleSpanExporter,
   NodeTracerProvider,
   SimpleSpanProcessor,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
+import { createBatches } from './batches';
 import type { Configuration } from './options';
 import { loadOtlp } from './otlp';
 import type { Transport } from './otlp-transport';
@@ -29,14 +29,7 @@ export function createTraces(configuration: Configuration, resource: Resource, t
     } else {
       const { exporter, transport } = loadOtlp().createOtlpTraces(configuration);
       transports.push(transport);
-      processors.push(
-        new BatchSpanProcessor(exporter, {
-          maxQueueSize: configuration.spanQueue,
-          maxExportBatchSize: Math.min(configuration.spanBatch, configuration.spanQueue),
-          scheduledDelayMillis: configuration.spanDelay,
-          exportTimeoutMillis: configuration.spanTimeout,
-        }),
-      );
+      processors.push(createBatches(exporter, configuration));
     }
   }
   const provider = new NodeTracerProvider({

@@ -24,6 +24,41 @@ const JSON_ENV = () => ({
 const ofTraces = ({ path }: Export) => path.endsWith('/v1/traces');
 const ofMetrics = ({ path }: Export) => path.endsWith('/v1/metrics');
 
+test('no request is held by the batch that it began, nor by the connection that its export opened', async () => {
+  const program = `
+    const { AsyncLocalStorage } = require('node:async_hooks'); const { scope } = require('@curfew/context');
+    const { start } = require('@curfew/node'); const tracer = require('@opentelemetry/api').trace.getTracer('test');
+    const storage = new AsyncLocalStorage(); const held = new Set();
+    const freed = new FinalizationRegistry((name) => held.delete(name));
+    const watch = (what, name) => { held.add(name); freed.register(what, name); };
+    async function request(name, work) {
+      const store = {};
+      watch(store, 'the store of ' + name);
+      await storage.run(store, () => scope({ name }, async (ctx) => {
+        watch(ctx, 'the context of ' + name);
+        tracer.startSpan('span').end();
+        await work();
+      }));
+    }
+    (async () => {
+      await request('whoever has it sent', () => start().flush());
+      await request('whoever begins a batch', async () => {});
+      for (let turn = 0; turn < 50 && held.size > 0; turn++) { await new Promise((resolve) => setTimeout(resolve, 5)); gc(); }
+      console.log('held: ' + [...held]);
+      process.exit();
+    })();`;
+  const { stdout } = await run(program, {
+    env: {
+      OTEL_METRICS_EXPORTER: 'none',
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_BSP_SCHEDULE_DELAY: '600000',
+    },
+    flags: ['--expose-gc'],
+  });
+  expect(collector.exports).not.toEqual([]);
+  expect(stdout).toBe('held: \n');
+});
+
 test('traces and metrics arrive in http/json when an endpoint is set, flushed as the process ends', async () => {
   const env = {
     ...JSON_ENV(),
