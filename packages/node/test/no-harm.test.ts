@@ -178,6 +178,11 @@ const rows: Readonly<Record<string, Row>> = {
     before: `globalThis[Symbol.for('opentelemetry.js.api.1')] = Object.freeze({})`,
     program: `console.log('lives')`,
   },
+  'an API that is not installed': {
+    before: `import Module from 'node:module'; const { _load } = Module;
+      Module._load = function (name, ...rest) { if (name === '@opentelemetry/api') throw new Error('gone'); return _load.call(this, name, ...rest); };`,
+    program: `console.log('lives')`,
+  },
   'stacks of its own': {
     before: `Error.prepareStackTrace = () => { throw new TypeError('mine') }; Error.stackTraceLimit = 0;`,
     program: `console.log('lives')`,
