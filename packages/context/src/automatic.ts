@@ -1,7 +1,9 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { carriesOut } from './ending';
-import { CanceledError, DeadlineExceededError, isDeadlineExceeded, markAutomatic } from './errors';
+import { carriesOut, ownEnding } from './ending';
+import { endError, markAutomatic, reasonOf, type CanceledError, type DeadlineExceededError } from './errors';
 import { guarded } from './guard';
+import { noteCut } from './own-errors';
+import type { Ending } from './protocol';
 import { from, nodeOf } from './roots';
 
 /**
@@ -42,17 +44,16 @@ export function cancelsAutomatically(): boolean {
  * ```
  */
 export function automaticError(ctx: OtelContext, cause?: unknown): CanceledError | DeadlineExceededError {
-  const reason = from(ctx).err();
-  const options = { cause: cause ?? reason };
-  return markAutomatic(
-    isDeadlineExceeded(reason) ? new DeadlineExceededError(options) : new CanceledError(options),
-  );
+  const error = from(ctx).err();
+  const node = nodeOf(ctx);
+  if (node !== undefined) noteCut(node);
+  return markAutomatic(endError(reasonOf(error) ?? 'canceled', { cause: cause ?? error }));
 }
 
-/** How many calls of one ended context are refused. */
+/** How many calls are refused for one end, whichever of the contexts that it reached they were made under. */
 const MAX_REFUSALS = 16;
 
-const refusals = new WeakMap<object, number>();
+const refusals = new WeakMap<Ending, number>();
 
 /**
  * Whether an automatic call under a context that has ended is still to be refused. A few are, since most callers stop
@@ -73,9 +74,10 @@ const refusals = new WeakMap<object, number>();
  */
 export function takeRefusal(ctx: OtelContext): boolean {
   const node = nodeOf(ctx);
-  if (node === undefined) return false;
-  const taken = refusals.get(node) ?? 0;
+  if (node?.ending === undefined) return false;
+  const ending = ownEnding(node);
+  const taken = refusals.get(ending) ?? 0;
   if (taken >= MAX_REFUSALS) return false;
-  refusals.set(node, taken + 1);
+  refusals.set(ending, taken + 1);
   return true;
 }

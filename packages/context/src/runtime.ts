@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from './clock';
+import type { Guard } from './guard';
 import { createHookBoard, type HookBoard } from './hooks';
-import { PROTOCOL, type Due } from './protocol';
+import { PROTOCOL, type Due, type Ending } from './protocol';
 
 /** One timer structure serves every deadline of the process. */
 export interface Deadlines {
@@ -23,6 +24,9 @@ export interface Runtime {
   enforce: boolean;
   /** Made by the first copy that sets a deadline. */
   deadlines: Deadlines | undefined;
+  readonly guard: Guard;
+  /** Ends that cut off automatic calls, and when they last did. */
+  readonly cuts: WeakMap<Ending, number>;
 }
 
 const SLOT = Symbol.for(`@curfew/context.runtime.v${PROTOCOL}`);
@@ -34,6 +38,16 @@ function shared(): Runtime {
     clock: systemClock,
     enforce: true,
     deadlines: undefined,
+    guard: {
+      installed: 0,
+      wanted: undefined,
+      emit: undefined,
+      made: new WeakSet(),
+      wraps: 0,
+      taken: new WeakSet(),
+      said: false,
+    },
+    cuts: new WeakMap(),
   });
 }
 

@@ -14,7 +14,7 @@ import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from './t
 export { automaticError, cancelsAutomatically, takeRefusal } from './automatic';
 export { MAX_DELAY, systemClock, type Clock } from './clock';
 export { markAutomatic } from './errors';
-export { guarded, installGuard, isAutomatic, setGuard } from './guard';
+export { guarded, installGuard, setGuard } from './guard';
 export type {
   BackendCancel,
   ChainBreak,
@@ -28,6 +28,7 @@ export type {
 } from './hooks';
 export { NODE_KEY, OPERATION_KEY, RESPONSE_KEY, SUPPRESS_TRACING_KEY } from './keys';
 export { currentOperation } from './operation';
+export { isAutomatic } from './own-errors';
 export {
   Flag,
   PROTOCOL,

@@ -1,9 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
 import { addAbortListener, defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
-import { onEnd, type Context } from '@curfew/context';
+import { afterFunc, type Context } from '@curfew/context';
+import { automaticError } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { budgetFor } from './outgoing-call';
+import { budgetFor, FOLLOWING } from './outgoing-call';
+
+/** Whoever undici's requests are made for. */
+interface Caller {
+  readonly ctx: Context;
+  requestStarted?(): void;
+  requestEnded?(): void;
+}
 
 /**
  * One call of `fetch`: what can abort it, for as long as it can be aborted. That is longer than the promise, for
@@ -12,23 +20,28 @@ import { budgetFor } from './outgoing-call';
  *
  * The link is a controller of its own and not a derived context: it rejects with the caller's own reason where the
  * caller's own signal aborts, as without us, and a fetch counts as no context in telemetry.
+ *
+ * It is aborted in a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of
+ * anybody's expression, also while `fetch` itself runs, where undici would fail an assertion and the process with it.
  */
-export class FetchCall {
+export class FetchCall implements Caller {
   private readonly controller = new AbortController();
   private readonly stopContext: () => boolean;
   private readonly stopSignal: (() => void) | undefined;
   /** undici's requests under way. */
   private requests = 0;
-  private sent = false;
-  /** Why it is to be aborted once it has been sent. */
-  private early: { readonly reason: unknown } | undefined;
   private settled = false;
 
   constructor(
     readonly ctx: Context,
     signal: AbortSignal | undefined,
+    automatic: boolean,
   ) {
-    this.stopContext = onEnd(ctx, () => this.abort(signal?.aborted === true ? signal.reason : ctx.err()));
+    (this.controller.signal as { [FOLLOWING]?: true })[FOLLOWING] = true;
+    this.stopContext = afterFunc(ctx, () => {
+      if (signal?.aborted === true) this.abort(signal.reason);
+      else this.abort(automatic ? automaticError(ctx) : ctx.err());
+    });
     // Once everybody has heard of it: the context may follow this signal by way of another, and has to have ended
     // before the call does, which is when its span is written.
     if (signal !== undefined)
@@ -39,17 +52,9 @@ export class FetchCall {
     return this.controller.signal;
   }
 
-  /** undici fails an assertion, and the process with it, if it is aborted while `fetch` itself runs. */
   private abort(reason: unknown): void {
     this.release();
-    if (this.sent) this.controller.abort(reason);
-    else this.early ??= { reason };
-  }
-
-  /** `fetch` has returned. Meanwhile somebody may have noticed that the deadline has passed. */
-  departed(): void {
-    this.sent = true;
-    if (this.early !== undefined) this.controller.abort(this.early.reason);
+    this.controller.abort(reason);
   }
 
   /** Lets go of the context and of the caller's signal. */
@@ -99,15 +104,15 @@ interface UndiciRequest {
   readonly origin?: string | URL;
   /** Names and values in turn. */
   readonly headers?: unknown;
-  [CALL]?: FetchCall;
+  [CALL]?: Caller;
   addHeader?(name: string, value: string): unknown;
 }
 
-const current = new AsyncLocalStorage<FetchCall>();
+const current = new AsyncLocalStorage<Caller>();
 let observing = false;
 
-/** Runs `send` so that the requests which undici makes for it belong to `call`. */
-export function within<T>(call: FetchCall, send: () => T): T {
+/** Runs `send` so that the requests which undici makes for it belong to `call`, and tell the budget of its context. */
+export function within<T>(call: Caller, send: () => T): T {
   observe();
   return current.run(call, send);
 }
@@ -121,7 +126,7 @@ function observe(): void {
     if (call === undefined) return;
     const { request } = message as { request: UndiciRequest };
     request[CALL] = call;
-    call.requestStarted();
+    call.requestStarted?.();
     writeBudget(call.ctx, request);
   });
   subscribe('undici:request:trailers', ended);
@@ -134,7 +139,7 @@ function ended(message: unknown): void {
   const call = request[CALL];
   if (call === undefined) return;
   delete request[CALL];
-  call.requestEnded();
+  call.requestEnded?.();
 }
 
 /** Here and not in the call's options: a redirect may lead to a host that must not be told, and later than now. */

@@ -1,20 +1,18 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { from, type Context } from '@curfew/context';
+import {
+  automaticError,
+  cancelsAutomatically,
+  installGuard,
+  isEnforced,
+  takeRefusal,
+} from '@curfew/context/spi';
 import { FetchCall, within } from './fetch-call';
-import { callingContext, refusal } from './outgoing-call';
+import { callingContext, FOLLOWING, tellRefused } from './outgoing-call';
 
 type Fetch = typeof globalThis.fetch;
 type Input = Parameters<Fetch>[0];
 type Init = NonNullable<Parameters<Fetch>[1]>;
-
-/** True while the explicit form calls what may be the patched function, which then has nothing left to do. */
-let explicit = false;
-
-function takeExplicit(): boolean {
-  const taken = explicit;
-  explicit = false;
-  return taken;
-}
 
 /** Makes a call under a context; `send` is the fetch to make it with. */
 function fetchUnder(
@@ -22,13 +20,12 @@ function fetchUnder(
   send: Fetch,
   input: Input,
   init: Init | null | undefined,
+  automatic: boolean,
 ): Promise<Response> {
-  const error = refusal(ctx);
-  if (error !== undefined) return Promise.reject(error);
   const given = signalOf(input, init);
   // There is nothing to add to a call that is aborted already.
   if (given?.aborted === true) return send(input, init ?? undefined);
-  const call = new FetchCall(ctx, given);
+  const call = new FetchCall(ctx, given, automatic);
   let sent: Promise<Response>;
   try {
     sent = within(call, () => send(input, withSignal(init, call.signal)));
@@ -36,7 +33,6 @@ function fetchUnder(
     call.release();
     throw thrown;
   }
-  call.departed();
   return sent.then(
     (response) => {
       call.settle();
@@ -47,6 +43,28 @@ function fetchUnder(
       throw reason;
     },
   );
+}
+
+/** Makes a call that the program did not put under a context, with the arguments as they came where it stays so. */
+function fetchAutomatically(
+  ctx: Context,
+  original: Fetch,
+  self: unknown,
+  args: Parameters<Fetch>,
+): Promise<Response> {
+  const plainly = () => Reflect.apply(original, self, args);
+  if (!isEnforced() || isFollowing(args[1])) return plainly();
+  if (!cancelsAutomatically()) return within({ ctx }, plainly);
+  const error = ctx.err();
+  if (error === undefined) return fetchUnder(ctx, original, args[0], args[1], true);
+  if (!takeRefusal(ctx)) return plainly();
+  tellRefused(error);
+  return new Promise((_, reject) => setImmediate(() => reject(automaticError(ctx))));
+}
+
+/** Whether a call is one of the explicit form, or of another copy's, which have nothing left to be done to them. */
+function isFollowing(init: Init | null | undefined): boolean {
+  return (init?.signal as { [FOLLOWING]?: true } | null | undefined)?.[FOLLOWING] === true;
 }
 
 /** The signal that this call would have had. `null` in the options takes away the one of a Request. */
@@ -110,16 +128,19 @@ function withSignal(init: Init | null | undefined, signal: AbortSignal): Init {
 export function instrumentFetch(): () => void {
   const original = globalThis.fetch;
   let on = true;
-  function fetch(this: unknown, input: Input, init: Init | undefined = undefined): Promise<Response> {
-    const ctx = !takeExplicit() && on && isInit(init) ? callingContext() : undefined;
+  function fetch(this: unknown, _input: Input, init: Init | undefined = undefined): Promise<Response> {
+    const ctx = on && isInit(init) ? callingContext() : undefined;
     // With the arguments as they came: `fetch()` and `fetch(undefined)` fail differently.
     // eslint-disable-next-line prefer-rest-params -- a rest parameter would be an array for each call, used or not
-    if (ctx === undefined) return Reflect.apply(original, this, arguments) as Promise<Response>;
-    return fetchUnder(ctx, original, input, init);
+    const args = arguments as unknown as Parameters<Fetch>;
+    if (ctx === undefined) return Reflect.apply(original, this, args);
+    return fetchAutomatically(ctx, original, this, args);
   }
+  const unguard = installGuard();
   globalThis.fetch = fetch;
   return () => {
     on = false;
+    unguard();
     if (globalThis.fetch === fetch) globalThis.fetch = original;
   };
 }
@@ -141,13 +162,10 @@ export function instrumentFetch(): () => void {
  */
 export function fetch(ctx: OtelContext, input: Input, init?: Init): Promise<Response> {
   const view = from(ctx);
-  const send: Fetch = (...args) => {
-    explicit = true;
-    try {
-      return globalThis.fetch(...args);
-    } finally {
-      explicit = false;
-    }
-  };
-  return context.with(view, () => fetchUnder(view, send, input, init));
+  const error = view.err();
+  if (error !== undefined) {
+    tellRefused(error);
+    return Promise.reject(error);
+  }
+  return context.with(view, () => fetchUnder(view, globalThis.fetch, input, init, false));
 }

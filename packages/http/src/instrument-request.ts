@@ -1,75 +1,44 @@
-import http, { type Agent, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { from, onEnd, type Context } from '@curfew/context';
-import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { budgetFor, callingContext, refusal } from './outgoing-call';
+import { from, type Context } from '@curfew/context';
+import {
+  automaticError,
+  cancelsAutomatically,
+  installGuard,
+  isEnforced,
+  takeRefusal,
+} from '@curfew/context/spi';
+import { callingContext, tellRefused } from './outgoing-call';
+import { follow, tellBudget } from './request-call';
+import { isRefusing, refuse } from './refused-request';
 
 type Request = typeof http.request;
 type Callback = (response: IncomingMessage) => void;
 
-/** On a request that ends with a context already: the explicit form and the patched one are one call. */
-const FOLLOWING = Symbol('curfew.following');
-
-/** True while the explicit form calls what may be the patched function, which then has nothing left to do. */
-let explicit = false;
-
-function takeExplicit(): boolean {
-  const taken = explicit;
-  explicit = false;
-  return taken;
-}
-
-/** Makes a request under a context. */
-function requestUnder(ctx: Context, original: Request, self: unknown, args: unknown[]): ClientRequest {
-  const error = refusal(ctx);
-  if (error !== undefined) return refuse(error, original, self, args);
-  const request = Reflect.apply(original, self, args) as ClientRequest;
-  follow(ctx, request);
-  return request;
-}
-
-/** Ends a request with a context, and tells the server how long it has. */
-function follow(ctx: Context, request: ClientRequest & { [FOLLOWING]?: true }): void {
-  if (request[FOLLOWING] === true) return;
-  request[FOLLOWING] = true;
-  // Headers given as an array, or with `expect`, have been written by now.
-  if (!request.headersSent) {
-    const budget = budgetFor(ctx, request.host, request.getHeader(TIMEOUT_HEADER));
-    if (budget !== undefined) request.setHeader(TIMEOUT_HEADER, budget);
+/** Makes a request that the program did not put under a context. */
+function requestAutomatically(
+  ctx: Context,
+  original: Request,
+  self: unknown,
+  args: unknown[],
+): ClientRequest {
+  const plainly = () => Reflect.apply(original, self, args) as ClientRequest;
+  if (!isEnforced()) return plainly();
+  if (!cancelsAutomatically()) {
+    const request = plainly();
+    tellBudget(ctx, request);
+    return request;
   }
-  const stop = onEnd(ctx, () => abort(request, ctx.err()));
-  // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
-  request.once('close', stop);
-}
-
-/** As `options.signal` does, but that a response under way tells its reader why instead of `aborted`. */
-function abort(request: ClientRequest & { res?: IncomingMessage }, reason: unknown): void {
-  (request.res ?? request).destroy(abortError(reason));
-}
-
-/** Node's own AbortError, which its users know. Why the context ended is its cause. */
-function abortError(cause: unknown): Error {
-  const error = new Error('The operation was aborted', { cause });
-  error.name = 'AbortError';
-  return Object.assign(error, { code: 'ABORT_ERR' });
-}
-
-/**
- * A request that fails without a connection, in its own turn, as one that could not connect would. The agent is
- * the one place that can keep it from being dialled, and from taking a kept-alive connection down with it.
- */
-function refuse(reason: Error, original: Request, self: unknown, args: unknown[]): ClientRequest {
-  const agent = {
-    addRequest: (request: { onSocket(socket: null, error: Error): void }) =>
-      request.onSocket(null, abortError(reason)),
-  } as unknown as Agent;
-  const [first, second, third] = args;
-  const isUrl = typeof first === 'string' || first instanceof URL;
-  const given = (isUrl ? second : first) as RequestOptions | Callback | undefined;
-  const options = { ...(typeof given === 'object' ? given : undefined), agent };
-  const callback = [second, third].find((arg) => typeof arg === 'function');
-  return Reflect.apply(original, self, [...(isUrl ? [first] : []), options, callback]) as ClientRequest;
+  const error = ctx.err();
+  if (error === undefined) {
+    const request = plainly();
+    follow(ctx, request, true);
+    return request;
+  }
+  if (isRefusing(args) || !takeRefusal(ctx)) return plainly();
+  tellRefused(error);
+  return refuse(automaticError(ctx), true, original, self, args);
 }
 
 type Module = Pick<typeof http, 'request' | 'get'>;
@@ -90,17 +59,17 @@ function instrument(module: Module): () => void {
   let on = true;
 
   function request(this: unknown, ...args: unknown[]): ClientRequest {
-    const ctx = !takeExplicit() && on ? callingContext() : undefined;
+    const ctx = on ? callingContext() : undefined;
     return ctx === undefined
       ? (Reflect.apply(original, this, args) as ClientRequest)
-      : requestUnder(ctx, original, this, args);
+      : requestAutomatically(ctx, original, this, args);
   }
 
   // Node's own `get` calls its own `request`, past whatever is exported, and sends the headers at once.
   function get(this: unknown, ...args: unknown[]): ClientRequest {
-    const ctx = !takeExplicit() && on ? callingContext() : undefined;
+    const ctx = on ? callingContext() : undefined;
     if (ctx === undefined) return Reflect.apply(originalGet, this, args) as ClientRequest;
-    const made = requestUnder(ctx, original, this, args);
+    const made = requestAutomatically(ctx, original, this, args);
     made.end();
     return made;
   }
@@ -131,7 +100,7 @@ function instrument(module: Module): () => void {
  * ```
  */
 export function instrumentHttpRequest(): () => void {
-  const undo = [instrument(http), instrument(https)];
+  const undo = [installGuard(), instrument(http), instrument(https)];
   return () => {
     for (const each of undo) each();
   };
@@ -165,14 +134,16 @@ export function request(
 export function request(ctx: OtelContext, ...args: unknown[]): ClientRequest {
   const view = from(ctx);
   const module = isHttps(args[0], args[1]) ? https : http;
-  return context.with(view, () => {
-    explicit = true;
-    try {
-      return requestUnder(view, module.request, module, args);
-    } finally {
-      explicit = false;
-    }
-  });
+  const error = view.err();
+  if (error === undefined) {
+    return context.with(view, () => {
+      const request = Reflect.apply(module.request, module, args) as ClientRequest;
+      follow(view, request, false);
+      return request;
+    });
+  }
+  tellRefused(error);
+  return context.with(view, () => refuse(error, false, module.request, module, args));
 }
 
 function isHttps(input: unknown, options: unknown): boolean {

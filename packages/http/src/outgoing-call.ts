@@ -1,9 +1,19 @@
 import { context } from '@opentelemetry/api';
 import { from, isDeadlineExceeded, type Context } from '@curfew/context';
-import { hooks, nodeOf, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import { hooks, isEnforced, nodeOf, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
 
-let isAllowed = allowedHosts();
+/** On a request, or on the signal of a fetch, that ends with a context already. Every installed copy sees it. */
+export const FOLLOWING = Symbol.for('@curfew/http.following.v1');
+
+/** What all installed copies share. */
+interface Outgoing {
+  isAllowed(this: void, host: string): boolean;
+}
+
+const SLOT = Symbol.for('@curfew/http.outgoing.v1');
+
+const outgoing: Outgoing = ((globalThis as { [SLOT]?: Outgoing })[SLOT] ??= { isAllowed: allowedHosts() });
 
 /**
  * Says which hosts outgoing calls tell their budget, for the whole process; every other host gets the same
@@ -19,10 +29,10 @@ let isAllowed = allowedHosts();
  * ```
  */
 export function setAllowedHosts(allow: readonly string[]): () => void {
-  const former = isAllowed;
-  isAllowed = allowedHosts(allow);
+  const former = outgoing.isAllowed;
+  outgoing.isAllowed = allowedHosts(allow);
   return () => {
-    isAllowed = former;
+    outgoing.isAllowed = former;
   };
 }
 
@@ -37,13 +47,11 @@ export function callingContext(): Context | undefined {
   return ctx.getValue(SUPPRESS_TRACING_KEY) === true ? undefined : from(ctx);
 }
 
-/** Why a call must not be dialled, or `undefined` if it may be. A spent budget is counted. */
-export function refusal(ctx: Context): Error | undefined {
-  const error = ctx.err();
-  if (error !== undefined && hooks.callRefused !== undefined && isDeadlineExceeded(error)) {
+/** Tells that a call was refused, where it was for a spent budget. */
+export function tellRefused(error: Error): void {
+  if (hooks.callRefused !== undefined && isDeadlineExceeded(error)) {
     hooks.callRefused({ source: 'http.client' });
   }
-  return error;
 }
 
 /**
@@ -54,7 +62,7 @@ export function refusal(ctx: Context): Error | undefined {
  */
 export function budgetFor(ctx: Context, host: string, given: unknown): string | undefined {
   const remaining = ctx.remaining();
-  if (remaining === Infinity || !isAllowed(host)) return undefined;
+  if (remaining === Infinity || !isEnforced() || !outgoing.isAllowed(host)) return undefined;
   const asked = parseTimeoutMs(given);
   return asked !== undefined && asked <= remaining ? undefined : formatTimeoutMs(remaining);
 }

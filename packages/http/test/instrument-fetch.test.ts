@@ -10,8 +10,9 @@ import {
   withoutCancel,
   type CancelContext,
 } from '@curfew/context';
-import { nodeOf, retire, subscribe } from '@curfew/context/spi';
+import { isAutomatic, nodeOf, retire, setEnforcement, subscribe } from '@curfew/context/spi';
 import { fetch as fetchUnder, instrumentFetch, setAllowedHosts } from '@curfew/http';
+import { useManualClock } from '../../../test/manual-clock';
 import { closeAll, listen, useContextManager } from './servers';
 
 let undo: (() => unknown)[];
@@ -61,34 +62,87 @@ async function settled(ctx: CancelContext): Promise<void> {
   for (let i = 0; i < 1_000 && callbacks(ctx) > 0; i++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+async function rejection(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => new Error('it was fulfilled'),
+    (error: unknown) => error as Error,
+  );
+}
+
 const text = async (url: string, init?: RequestInit) => (await fetch(url, init)).text();
 
 describe('a call under a context that is done', () => {
-  test('is refused before it is dialled, with the very error of the context', async () => {
+  test('is refused before it is dialled, with an error of its own, or the very one of the context where it was asked for', async () => {
     instrument();
     let connections = 0;
     const url = await listen(() => connections++);
     const [spent] = withTimeout(background(), 0);
     const [canceled, cancel] = withCancel(background());
     cancel(new Error('left'));
-    await expect(run(spent, () => fetch(url))).rejects.toBe(spent.err());
-    await expect(run(canceled, () => fetch(url))).rejects.toBe(canceled.err());
-    await expect(fetchUnder(spent, url)).rejects.toBe(spent.err());
-    expect([refused, connections]).toEqual([['http.client', 'http.client'], 0]);
+    for (const ctx of [spent, canceled]) {
+      const [first, second] = await Promise.all([1, 2].map(() => rejection(run(ctx, () => fetch(url)))));
+      expect([first.name, first.cause, isAutomatic(first)]).toEqual([ctx.err()?.name, ctx.err(), true]);
+      expect(second).not.toBe(first);
+      await expect(fetchUnder(ctx, url)).rejects.toBe(ctx.err());
+    }
+    expect(isAutomatic(spent.err())).toBe(false);
+    expect([refused, connections]).toEqual([['http.client', 'http.client', 'http.client'], 0]);
+  });
+
+  test('that is tried again without a pause lets others have their turn, and is made at last', async () => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withCancel(background());
+    cancel(new Error('left'));
+    let turns = 0;
+    const others = setInterval(() => turns++, 0);
+    let refusals = 0;
+    const answer = await run(ctx, async () => {
+      for (;;) {
+        try {
+          return await text(url);
+        } catch {
+          refusals++;
+        }
+      }
+    });
+    clearInterval(others);
+    // A few, and then it goes out as if it were under no context.
+    expect([answer, refusals]).toEqual(['undefined', 16]);
+    expect(turns).toBeGreaterThan(0);
   });
 });
 
 describe('a context that ends during a call', () => {
-  test.each(['canceled', 'deadline_exceeded'])('rejects it with its own error: %s', async (reason) => {
+  test.each(['canceled', 'deadline_exceeded'])('rejects it with an error of its own: %s', async (reason) => {
     instrument();
     const url = await echo();
     const [ctx, cancel] = reason === 'canceled' ? withCancel(background()) : withTimeout(background(), 30);
-    const answer = run(ctx, () => fetch(`${url}/silent`));
+    const calls = [1, 2].map(() => rejection(run(ctx, () => fetch(`${url}/silent`))));
+    const asked = rejection(fetchUnder(ctx, `${url}/silent`));
     if (reason === 'canceled') cancel(new Error('left'));
-    const error: unknown = await answer.catch((thrown: unknown) => thrown);
-    expect(error).toBe(ctx.err());
-    expect(reasonOf(error)).toBe(reason);
+    const [first, second] = await Promise.all(calls);
+    expect([first?.cause, reasonOf(first), isAutomatic(first)]).toEqual([ctx.err(), reason, true]);
+    expect(second).not.toBe(first);
+    // In the explicit form it is the program's own.
+    expect(await asked).toBe(ctx.err());
     expect(callbacks(ctx)).toBe(0);
+  });
+
+  test('does not abort the call in the middle of what asks for the error', async () => {
+    instrument();
+    const url = await echo();
+    const { clock, restore } = useManualClock();
+    const [ctx] = withTimeout(background(), 100);
+    const own = new AbortController();
+    const answer = rejection(run(ctx, () => fetch(`${url}/silent`, { signal: own.signal })));
+    clock.block(200);
+    const why = new Error('mine');
+    // Noticed in the same expression: what the caller says in its own turn still comes first.
+    expect(ctx.err()?.name).toBe('TimeoutError');
+    own.abort(why);
+    expect(await answer).toBe(why);
+    restore();
   });
 
   test('cancels a body that still streams, after the promise has long resolved', async () => {
@@ -98,9 +152,11 @@ describe('a context that ends during a call', () => {
     const answer = await run(ctx, () => fetch(`${url}/slow`));
     const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
     await reader.read();
-    const next = reader.read();
+    const next = rejection(reader.read());
     cancel(new Error('left'));
-    await expect(next).rejects.toMatchObject({ name: 'AbortError' });
+    // With the error itself, and not one of undici's.
+    expect(await next).toMatchObject({ name: 'AbortError', cause: ctx.err() });
+    expect(isAutomatic(await next)).toBe(true);
     expect(callbacks(ctx)).toBe(0);
   });
 });
@@ -210,6 +266,24 @@ describe('nothing changes', () => {
     }
     expect(callbacks(ctx)).toBe(0);
     cancel();
+  });
+
+  test('under the kill switch: no budget, no refusal, no abort; but the explicit form ends with its context', async () => {
+    instrument();
+    const url = await echo();
+    undo.push(setEnforcement(false));
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    expect(await run(ctx, () => text(url))).toBe('undefined');
+    expect(await (await fetchUnder(ctx, url)).text()).toBe('undefined');
+    const answer = await run(ctx, () => fetch(`${url}/slow`));
+    const asked = rejection(fetchUnder(ctx, `${url}/silent`));
+    cancel(new Error('left'));
+    expect(await asked).toBe(ctx.err());
+    expect(await run(ctx, () => text(url))).toBe('undefined');
+    const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+    expect((await reader.read()).done).toBe(false);
+    expect(refused).toEqual([]);
+    void reader.cancel();
   });
 
   test('in how wrong calls fail', async () => {

@@ -1,4 +1,5 @@
-import http, { type ClientRequest, type IncomingMessage } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import { context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
@@ -11,9 +12,9 @@ import {
   withoutCancel,
   type CancelContext,
 } from '@curfew/context';
-import { nodeOf, retire, subscribe } from '@curfew/context/spi';
+import { isAutomatic, nodeOf, retire, setEnforcement, subscribe } from '@curfew/context/spi';
 import { instrumentHttpRequest, request, setAllowedHosts } from '@curfew/http';
-import { closeAll, event, listen, useContextManager } from './servers';
+import { closeAll, event, listen, turn, useContextManager } from './servers';
 
 let undo: (() => unknown)[];
 let refused: string[];
@@ -48,6 +49,11 @@ async function body(made: ClientRequest): Promise<string> {
 async function failure(made: ClientRequest): Promise<Error & { code?: string }> {
   const [error] = await event(made, 'error').catch((thrown: unknown) => [thrown]);
   return error as Error;
+}
+
+/** Without listening to errors, as `once` of node:events does. */
+function closing(made: ClientRequest): Promise<void> {
+  return new Promise((resolve) => made.once('close', resolve));
 }
 
 function callbacks(ctx: CancelContext): number {
@@ -87,6 +93,59 @@ describe('a call under a context that is done', () => {
     agent.destroy();
   });
 
+  test.each([
+    ['of another protocol than its module', { protocol: 'https:', agent: new https.Agent() }, undefined],
+    ['without a listener', {}, undefined],
+    ['with a URL of another library', undefined, new URL('http://127.0.0.1:1/path?q')],
+  ])('fails in a later turn, and not in the call: %s', async (_, options, url) => {
+    instrument();
+    const [ctx, cancel] = withCancel(background());
+    cancel(new Error('left'));
+    class Foreign {
+      constructor(private readonly inner: URL) {}
+      get href() {
+        return this.inner.href;
+      }
+      get protocol() {
+        return this.inner.protocol;
+      }
+      get hostname() {
+        return this.inner.hostname;
+      }
+      get pathname() {
+        return this.inner.pathname;
+      }
+      get search() {
+        return this.inner.search;
+      }
+    }
+    const made = run(ctx, () =>
+      url === undefined
+        ? http.request({ host: '127.0.0.1', port: 1, path: '/path?q', ...options })
+        : http.request(new Foreign(url) as unknown as URL),
+    );
+    expect(made.path).toBe('/path?q');
+    await closing(made.end());
+    expect(made.destroyed).toBe(true);
+  });
+
+  test('is made at last where it is tried again and again', async () => {
+    instrument();
+    const url = await echo();
+    const [ctx, cancel] = withCancel(background());
+    cancel(new Error('left'));
+    const [answer, refusals] = await run(ctx, async () => {
+      for (let refusals = 0; ; refusals++) {
+        try {
+          return [await body(http.get(url)), refusals];
+        } catch {
+          // Again, without a pause.
+        }
+      }
+    });
+    expect([answer, refusals]).toEqual(['undefined', 16]);
+  });
+
   test('is counted as refused for its budget alone, not for being cancelled', async () => {
     instrument();
     const [ctx, cancel] = withCancel(background());
@@ -104,24 +163,94 @@ describe('a call under a context that is done', () => {
 });
 
 describe('a context that ends during a call', () => {
-  test.each(['/silent', '/slow'])('ends it, and says why, at %s', async (path) => {
+  test('ends it as its own destroy() would, and says why in the cause', async () => {
     instrument();
     const url = await echo();
     const [ctx, cancel] = withCancel(background());
-    const made = run(ctx, () => http.get(url + path));
-    const why = new Error('user left');
-    if (path === '/silent') await event(made, 'finish');
-    const response = path === '/slow' ? ((await event(made, 'response'))[0] as IncomingMessage) : undefined;
-    const read =
-      response &&
-      (async () => {
-        for await (const _ of response);
-      })().catch((error: unknown) => error);
+    const made = run(ctx, () => http.get(`${url}/silent`));
+    await event(made, 'finish');
     const failed = failure(made);
+    const why = new Error('user left');
     cancel(why);
-    expect(await failed).toMatchObject({ name: 'AbortError', cause: { name: 'AbortError', cause: why } });
-    if (read !== undefined) expect(reasonOf(await read)).toBe('canceled');
+    // What proxies forgive, which end their own calls so.
+    const error = await failed;
+    expect([error.code, error.message, isAutomatic(error)]).toEqual(['ECONNRESET', 'socket hang up', true]);
+    expect(error).toMatchObject({ cause: { name: 'AbortError', cause: { cause: why } } });
     expect(callbacks(ctx)).toBe(0);
+  });
+
+  test.each(['cancel', 'deadline'])(
+    'closes the connection of a response under way, and tells its reader alone: %s',
+    async (how) => {
+      instrument();
+      const url = await echo();
+      const [ctx, cancel] = how === 'cancel' ? withCancel(background()) : withTimeout(background(), 100);
+      const made = run(ctx, () => http.get(`${url}/slow`));
+      const errors: unknown[] = [];
+      made.on('error', (error) => errors.push(error));
+      const [response] = (await event(made, 'response')) as [IncomingMessage];
+      const read = (async () => {
+        for await (const _ of response);
+      })().catch((error: unknown) => error as Error & { code?: string });
+      if (how === 'cancel') cancel(new Error('user left'));
+      const error = await read;
+      expect(error).toMatchObject({ code: 'ECONNRESET', message: 'aborted', cause: { cause: ctx.err() } });
+      expect(isAutomatic(error)).toBe(true);
+      expect([errors, callbacks(ctx)]).toEqual([[], 0]);
+    },
+  );
+
+  test('ends one that the program put under it with an AbortError, also behind the patch', async () => {
+    instrument();
+    const url = await echo();
+    for (const path of ['/silent', '/slow']) {
+      const [ctx, cancel] = withCancel(background());
+      const made = request(ctx, url + path).end();
+      await event(made, path === '/slow' ? 'response' : 'finish');
+      const failed = failure(made);
+      cancel(new Error('user left'));
+      const error = await failed;
+      expect([error.code, error.cause, isAutomatic(error)]).toEqual(['ABORT_ERR', ctx.err(), false]);
+    }
+  });
+
+  test('is no end of a process where nobody listens, nor of a clean-up that a listener interrupts', async () => {
+    instrument();
+    const url = await echo();
+    const freed: unknown[] = [];
+    for (const path of ['/silent', '/slow']) {
+      const [ctx, cancel] = withCancel(background());
+      const made = run(ctx, () => http.get(url + path));
+      await event(made, path === '/slow' ? 'response' : 'finish');
+      const closed = closing(made);
+      cancel(new Error('user left'));
+      await closed;
+      await turn();
+      freed.push((made as { parser?: unknown }).parser);
+    }
+    expect(freed).toEqual([null, null]);
+  });
+
+  test("by its deadline is the request's alone, in a queue of its agent too", async () => {
+    instrument();
+    const answers: ServerResponse[] = [];
+    const url = await listen((_, response) => void answers.push(response));
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const [ctx, cancel] = withCancel(background());
+    const [innocent] = withCancel(background());
+    const first = run(innocent, () => http.get(url, { agent }));
+    while (answers.length === 0) await turn();
+    const queued = run(ctx, () => http.get(url, { agent }));
+    const last = run(innocent, () => http.get(url, { agent }));
+    const failed = failure(queued);
+    cancel(new Error('user left'));
+    answers[0]?.end('first');
+    expect(await body(first)).toBe('first');
+    expect(isAutomatic(await failed)).toBe(true);
+    while (answers.length === 1) await turn();
+    answers[1]?.end('last');
+    expect(await body(last)).toBe('last');
+    agent.destroy();
   });
 
   test('by its deadline surfaces as the cause, though Node calls it an abort', async () => {
@@ -129,7 +258,9 @@ describe('a context that ends during a call', () => {
     const url = await echo();
     const [ctx, cancel] = withTimeout(background(), 30);
     const error = await failure(run(ctx, () => http.get(`${url}/silent`)));
-    expect([error.name, error.cause]).toEqual(['AbortError', ctx.err()]);
+    // Nobody tries that again, as they would a connection that was reset.
+    expect([error.name, error.code]).toEqual(['AbortError', 'ABORT_ERR']);
+    expect([(error.cause as Error).cause, isAutomatic(error)]).toEqual([ctx.err(), true]);
     expect(reasonOf(error)).toBe('deadline_exceeded');
     cancel();
   });
@@ -208,6 +339,20 @@ describe('nothing changes', () => {
     expect(await context.with(suppressTracing(ctx), ask)).toBe('undefined');
     expect(callbacks(ctx)).toBe(0);
     cancel();
+  });
+
+  test('under the kill switch: no budget, no refusal, no end; but the explicit form ends with its context', async () => {
+    instrument();
+    const url = await echo();
+    undo.push(setEnforcement(false));
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    const ask = () => body(run(ctx, () => http.get(url)));
+    expect([await ask(), await body(request(ctx, url).end())]).toEqual(['undefined', 'undefined']);
+    const asked = failure(request(ctx, `${url}/silent`).end());
+    cancel(new Error('left'));
+    expect((await asked).cause).toBe(ctx.err());
+    expect(await ask()).toBe('undefined');
+    expect(refused).toEqual([]);
   });
 
   test('after undo, also where somebody has patched over it', async () => {

@@ -16,7 +16,7 @@ describe.each(['inner', 'outer'])(
         { path: '/get', traced: true, budget: true },
         { path: '/silent', traced: true, budget: false },
       ]);
-      expect(out['failure']).toEqual(['AbortError', 'context canceled', 'client disconnected']);
+      expect(out['failure']).toEqual(['ECONNRESET', 'context canceled', 'client disconnected']);
       // The end is told while the SERVER span is open, so that it can be marked.
       expect(out['recordingAtEnd']).toBe(true);
       expect((out['spans'] as string[]).sort()).toEqual(

@@ -1,0 +1,102 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
+import { afterFunc, isDeadlineExceeded, type Context } from '@curfew/context';
+import { automaticError, markAutomatic } from '@curfew/context/spi';
+import { TIMEOUT_HEADER } from '@curfew/propagation';
+import { budgetFor, FOLLOWING } from './outgoing-call';
+
+/** How a request ends with its context. The explicit form takes over what the patched one, which is inner, began. */
+interface Following {
+  automatic: boolean;
+}
+
+type Request = ClientRequest & {
+  [FOLLOWING]?: Following;
+  /** `null` before there is one, and after an informational one. */
+  readonly res?: IncomingMessage | null;
+};
+
+/** Ends a request with a context, and tells the server how long it has. */
+export function follow(ctx: Context, request: Request, automatic: boolean): void {
+  const already = request[FOLLOWING];
+  if (already !== undefined) {
+    if (!automatic) already.automatic = false;
+    return;
+  }
+  const following: Following = { automatic };
+  request[FOLLOWING] = following;
+  tellBudget(ctx, request);
+  // In a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of anybody's expression.
+  const stop = afterFunc(ctx, () => {
+    // Over by now, and its connection may be another request's already.
+    if (request.destroyed) return;
+    if (following.automatic) cut(request, automaticError(ctx));
+    else (request.res ?? request).destroy(abortError(ctx.err()));
+  });
+  // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
+  request.once('close', stop);
+}
+
+/** Tells the server how long it has. Headers given as an array, or with `expect`, have been written by now. */
+export function tellBudget(ctx: Context, request: Request): void {
+  if (request.headersSent) return;
+  const budget = budgetFor(ctx, request.host, request.getHeader(TIMEOUT_HEADER));
+  if (budget !== undefined) request.setHeader(TIMEOUT_HEADER, budget);
+}
+
+/**
+ * Ends a request that its program did not expect to end. After a hang-up it looks as `destroy()` does, since that is
+ * what proxies, which end a request so when their client leaves, forgive; after a deadline as an aborted signal does,
+ * which nobody tries again. Of a response under way the connection goes, as if the server had gone.
+ */
+function cut(request: Request, error: Error): void {
+  survive(request, error);
+  const { res } = request;
+  if (res) {
+    survive(res, error);
+    // `res.destroy(error)` would be told once more by the request, whose listeners have done their work by now.
+    res.socket.destroy();
+  } else if (isDeadlineExceeded(error)) request.destroy(abortError(error));
+  else request.destroy();
+}
+
+/**
+ * Sees to it that the error which Node makes of a connection that is gone is known as ours, and ends nothing: neither
+ * the process, where nobody listens to it, nor Node's own clean-up, where a listener throws. That surfaces later.
+ */
+function survive(emitter: Request | IncomingMessage, cause: Error): void {
+  if (emitter.listenerCount('error') === 0) emitter.on('error', () => undefined);
+  const emit = emitter.emit.bind(emitter) as (event: unknown, ...args: unknown[]) => boolean;
+  emitter.emit = (event: unknown, ...args: unknown[]) => {
+    if (event !== 'error') return emit(event, ...args);
+    own(args[0], cause);
+    try {
+      return emit(event, ...args);
+    } catch (thrown) {
+      process.nextTick(() => {
+        throw thrown;
+      });
+      return true;
+    }
+  };
+}
+
+/** Marks an error that Node made, and gives it its cause. */
+function own(error: unknown, cause: Error): void {
+  if (typeof error !== 'object' || error === null || error === cause) return;
+  if ((error as Error).cause === undefined) {
+    Object.defineProperty(error, 'cause', {
+      value: cause,
+      configurable: true,
+      enumerable: false,
+      writable: true,
+    });
+  }
+  markAutomatic(error);
+}
+
+/** Node's own AbortError, which its users know. Why the context ended is its cause. */
+export function abortError(cause: unknown): Error {
+  const error = new Error('The operation was aborted', { cause });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}
