@@ -3,8 +3,12 @@
 /** @type {import('jest').Config} */
 module.exports = {
   ...require('./jest.config.cjs'),
-  roots: ['<rootDir>/test/stack', '<rootDir>/test/compatibility'],
-  testMatch: ['**/test/stack/**/*.test.ts', '**/test/compatibility/otel-3.test.ts'],
+  roots: ['<rootDir>/test/stack', '<rootDir>/test/compatibility', '<rootDir>/test/harm'],
+  testMatch: [
+    '**/test/stack/**/*.test.ts',
+    '**/test/compatibility/otel-3.test.ts',
+    '**/test/harm/**/*.test.ts',
+  ],
   testPathIgnorePatterns: ['/node_modules/'],
   testTimeout: 120_000,
 };

@@ -1,0 +1,70 @@
+import type { Answer } from './client';
+import { hasDeadline } from './phases';
+import type { Outcome, Ran } from './run-row';
+
+/** A cell of the table: the same phase with and without Curfew. */
+export interface Cell {
+  readonly row: string;
+  readonly ran: Ran;
+  readonly without: Outcome;
+  /** What differs, in a word each; empty where nothing does. */
+  readonly differences: readonly Difference[];
+}
+
+export type Difference = 'exit' | 'stuck' | 'stderr' | 'answer';
+
+export function cellsOf(row: string, all: readonly Ran[]): Cell[] {
+  return all
+    .filter(({ way }) => way !== 'without')
+    .map((ran) => {
+      const without = all.find(
+        (it) =>
+          it.way === 'without' &&
+          it.listening === ran.listening &&
+          it.style === ran.style &&
+          it.phase === ran.phase,
+      );
+      if (without === undefined) throw new Error(`${row} did not run without Curfew: ${ran.phase.name}`);
+      return { row, ran, without: without.outcome, differences: differences(ran, without.outcome) };
+    });
+}
+
+function differences(ran: Ran, without: Outcome): Difference[] {
+  const { outcome } = ran;
+  const found: Difference[] = [];
+  if (outcome.death?.code !== without.death?.code || outcome.death?.signal !== without.death?.signal) {
+    found.push('exit');
+  }
+  if (outcome.failure !== without.failure) found.push('stuck');
+  if (normal(outcome.stderr) !== normal(without.stderr)) found.push('stderr');
+  if (!answersAgree(ran, without)) found.push('answer');
+  return found;
+}
+
+function answersAgree({ way, phase, outcome: { answer } }: Ran, without: Outcome): boolean {
+  // Who died or hung is compared by that.
+  if (answer === undefined || without.answer === undefined) return true;
+  if (same(answer, without.answer)) return true;
+  return way !== 'observing' && hasDeadline(phase) && (answer.status === 504 || !answer.complete);
+}
+
+/** Streams end at whatever chunk they have reached, and dates and ports are nobody's doing. */
+function same(one: Answer, other: Answer): boolean {
+  return JSON.stringify(shown(one)) === JSON.stringify(shown(other));
+}
+
+export function shown({ status, headers, body, complete }: Answer): object {
+  const kept = Object.entries(headers).filter(([name]) => name !== 'date');
+  return { status, headers: Object.fromEntries(kept), body: body.replace(/x+/g, 'x'), complete };
+}
+
+/** What is left of stderr without what differs from run to run, and without the lines by which Curfew speaks. */
+export function normal(stderr: string): string {
+  return stderr
+    .split('\n')
+    .filter((line) => !/^\s+at |^curfew: |^node:.*:\d+$|^file:.*:\d+$|^\/.*:\d+$/.test(line))
+    .join('\n')
+    .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
+    .replace(/\(node:\d+\)/g, '(node)')
+    .replace(/\bk\d+\b/g, 'KEY');
+}

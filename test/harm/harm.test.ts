@@ -1,0 +1,57 @@
+import { startPostgres, type Postgres } from '../../packages/demo/dist/postgres';
+import { cellsOf, type Cell } from './compare';
+import { excused } from './exceptions';
+import { foreignProject, type ForeignProject } from './project';
+import { table, told } from './report';
+import { runRow } from './run-row';
+import { ROWS, type Row } from './table';
+import { startUpstream, type Upstream } from './upstream';
+
+// Programs that were not written against Curfew, from the tarballs as a user gets them: each with and without
+// `--import @curfew/node/register`, through clients that hang up and deadlines that pass. One that survives without
+// survives with it, and one that dies by itself dies the same way.
+
+/** Another Node.js to run the programs with: `npm run harm` runs all. */
+const NODE = process.env.CURFEW_HARM_NODE ?? process.execPath;
+/** To look at some rows only. */
+const CHOSEN = new RegExp(process.env.CURFEW_HARM_ROWS ?? '', 'i');
+const LANES = 3;
+
+const rows = ROWS.filter(({ name }) => CHOSEN.test(name));
+const cells = new Map<string, Promise<Cell[]>>();
+let project: ForeignProject;
+let http: Upstream;
+let postgres: Postgres | undefined;
+
+beforeAll(async () => {
+  project = foreignProject();
+  http = await startUpstream();
+  const place = { node: NODE, dir: project.dir, upstreams: { http, postgres: undefined } };
+  inLanes(rows, async (row) => cellsOf(row.name, await runRow(row, place)));
+}, 180_000);
+
+afterAll(async () => {
+  const all = new Map<string, Cell[]>();
+  for (const [name, promise] of cells) all.set(name, await promise.catch(() => []));
+  process.stdout.write(`\n${table(all, excused)}\n`);
+  await http.close();
+  await postgres?.stop();
+  project.remove();
+}, 60_000);
+
+/** Some at a time, each a promise from the beginning. */
+function inLanes(all: readonly Row[], work: (row: Row) => Promise<Cell[]>): void {
+  const lanes = Array.from({ length: LANES }, () => Promise.resolve<unknown>(undefined));
+  all.forEach((row, index) => {
+    const done = lanes[index % LANES]!.then(() => work(row));
+    lanes[index % LANES] = done.catch(() => {});
+    cells.set(row.name, done);
+  });
+}
+
+describe.each(rows)('$name', ({ name }) => {
+  it('lives and dies with Curfew as without', async () => {
+    const red = (await cells.get(name)!).filter((cell) => cell.differences.length > 0 && !excused(cell));
+    expect(red.map(told).join('\n\n')).toBe('');
+  }, 240_000);
+});

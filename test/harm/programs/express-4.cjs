@@ -1,0 +1,3 @@
+const { application } = require('./express.cjs');
+
+application(require('express-4'));
