@@ -2,6 +2,7 @@ import { startPostgres, type Postgres } from '../../packages/demo/dist/postgres'
 import { cellsOf, type Cell } from './compare';
 import { excused } from './exceptions';
 import { foreignProject, type ForeignProject } from './project';
+import { startLocks } from './locks';
 import { table, told } from './report';
 import { runRow } from './run-row';
 import { ROWS, type Row } from './table';
@@ -21,12 +22,15 @@ const rows = ROWS.filter(({ name }) => CHOSEN.test(name));
 const cells = new Map<string, Promise<Cell[]>>();
 let project: ForeignProject;
 let http: Upstream;
+let locks: Upstream | undefined;
 let postgres: Postgres | undefined;
 
 beforeAll(async () => {
   project = foreignProject();
   http = await startUpstream();
-  const place = { node: NODE, dir: project.dir, upstreams: { http, postgres: undefined } };
+  postgres = await startPostgres({ settings: { max_connections: '400' } });
+  locks = await startLocks(postgres.connectionString);
+  const place = { node: NODE, dir: project.dir, upstreams: { http, postgres: locks } };
   inLanes(rows, async (row) => cellsOf(row.name, await runRow(row, place)));
 }, 180_000);
 
@@ -35,6 +39,7 @@ afterAll(async () => {
   for (const [name, promise] of cells) all.set(name, await promise.catch(() => []));
   process.stdout.write(`\n${table(all, excused)}\n`);
   await http.close();
+  await locks?.close();
   await postgres?.stop();
   project.remove();
 }, 60_000);
@@ -52,6 +57,6 @@ function inLanes(all: readonly Row[], work: (row: Row) => Promise<Cell[]>): void
 describe.each(rows)('$name', ({ name }) => {
   it('lives and dies with Curfew as without', async () => {
     const red = (await cells.get(name)!).filter((cell) => cell.differences.length > 0 && !excused(cell));
-    expect(red.map(told).join('\n\n')).toBe('');
+    if (red.length > 0) throw new Error(`\n${told(red)}`);
   }, 240_000);
 });

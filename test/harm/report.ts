@@ -1,4 +1,4 @@
-import { shown, type Cell } from './compare';
+import { normal, shown, type Cell } from './compare';
 import { PHASES } from './phases';
 import type { Outcome, Way } from './run-row';
 
@@ -61,28 +61,40 @@ function mark({ differences: [first], without }: Cell, excused: boolean): string
   return { exit: 'X', stuck: 'S', stderr: 'E', answer: 'A' }[first];
 }
 
-/** What a cell that differs says of itself. */
-export function told({ row, ran, without, differences }: Cell): string {
-  const { way, listening, style, phase, outcome } = ran;
+/** What the cells that differ in the same way say of themselves, once. */
+export function told(cells: readonly Cell[]): string {
+  const groups = new Map<string, string[]>();
+  for (const cell of cells) {
+    const how = [
+      `  ${cell.differences.join(', ')}`,
+      `    with:    ${ended(cell.ran.outcome)}`,
+      `    without: ${ended(cell.without)}`,
+    ].join('\n');
+    groups.set(how, [...(groups.get(how) ?? []), where(cell)]);
+  }
+  return [...groups].map(([how, places]) => `${places.join('\n')}\n${how}`).join('\n\n');
+}
+
+function where({ row, ran: { way, listening, style, phase } }: Cell): string {
   const mode = [
     style === 'bare' ? 'no catch' : 'catch',
     ...(listening === 'listener' ? ['a listener that exits'] : []),
     ...(way === 'observing' ? ['CURFEW_ENFORCE=0'] : []),
-  ].join(', ');
-  return [
-    `${row}: ${phase.name} (${mode}): ${differences.join(', ')}`,
-    `    with:    ${ended(outcome)}`,
-    `    without: ${ended(without)}`,
-  ].join('\n');
+  ];
+  return `${row}: ${phase.name} (${mode.join(', ')})`;
 }
+
+const SHOWN_LINES = 8;
 
 function ended({ death, failure, answer, stderr }: Outcome): string {
   const how =
     death === undefined ? (failure ?? 'alive') : `ended with ${death.signal ?? `code ${death.code}`}`;
-  const said = stderr.trim().split('\n').slice(-12).join('\n             ');
+  const lines = normal(stderr)
+    .split('\n')
+    .filter((line) => line.trim() !== '');
   return [
-    how,
-    ...(answer === undefined ? [] : [`, answered ${JSON.stringify(shown(answer))}`]),
-    ...(said === '' ? [] : [`\n             ${said}`]),
-  ].join('');
+    `${how}${answer === undefined ? '' : `, answered ${JSON.stringify(shown(answer))}`}`,
+    ...lines.slice(0, SHOWN_LINES),
+    ...(lines.length > SHOWN_LINES ? ['…'] : []),
+  ].join('\n             ');
 }

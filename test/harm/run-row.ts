@@ -1,3 +1,4 @@
+import { certificate, key } from '../../packages/pg/test/tls-certificate';
 import type { Answer } from './client';
 import { OWN_LIMIT_MS, perform, PHASES, type Phase } from './phases';
 import { startProgram, type Death, type Launch, type Program } from './program';
@@ -65,7 +66,9 @@ async function runWay(row: Row, way: Way, listening: Listening, place: Place): P
     protocol: row.protocol ?? 'http',
     register: way !== 'without',
     env: {
+      ...(way !== 'without' && { CURFEW: 'on' }),
       UPSTREAM: upstream.address,
+      ...(row.protocol === 'https' && { CERTIFICATE: certificate, KEY: key }),
       ...ENVIRONMENTS[way],
       ...(listening === 'listener' && { LISTENER: '1' }),
       ...row.env,

@@ -1,3 +1,1 @@
-const { application } = require('./express.cjs');
-
-application(require('express-4'));
+require('./express.cjs')(require('express-4'));

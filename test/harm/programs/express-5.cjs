@@ -1,3 +1,1 @@
-const { application } = require('./express.cjs');
-
-application(require('express'));
+require('./express.cjs')(require('express'));

@@ -1,0 +1,27 @@
+import { Client } from 'pg';
+import { lookInto } from '../integration/database';
+import type { Upstream } from './upstream';
+
+/** A database as upstream: a query waits for the lock under its key's number, which is held here. */
+export async function startLocks(connectionString: string): Promise<Upstream> {
+  const database = await lookInto(connectionString);
+  const client = new Client({ connectionString });
+  await client.connect();
+  let taken = 0;
+  return {
+    address: connectionString,
+    async take() {
+      taken++;
+      await client.query('select pg_advisory_lock($1)', [taken]);
+      return `k${taken}`;
+    },
+    seen: (key) => database.seen(`/* ${key} */`),
+    async release(key) {
+      await client.query('select pg_advisory_unlock($1)', [Number(key.slice(1))]);
+    },
+    async close() {
+      await database.end();
+      await client.end();
+    },
+  };
+}
