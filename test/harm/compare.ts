@@ -58,13 +58,15 @@ export function shown({ status, headers, body, complete }: Answer): object {
   return { status, headers: Object.fromEntries(kept), body: body.replace(/x+/g, 'x'), complete };
 }
 
-/** What is left of stderr without what differs from run to run, and without the lines by which Curfew speaks. */
+/** What is left of stderr without excerpts, stacks and what differs from run to run, and without Curfew's own lines. */
 export function normal(stderr: string): string {
   return stderr
+    .replace(/^\S+:\d+\n.*\n\s*\^+\n/gm, '')
     .split('\n')
-    .filter((line) => !/^\s+at |^curfew: |^node:.*:\d+$|^file:.*:\d+$|^\/.*:\d+$/.test(line))
+    .filter((line) => !/^\s+at |^\s+\.{3} \d+ lines matching|^curfew: /.test(line))
     .join('\n')
     .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
     .replace(/\(node:\d+\)/g, '(node)')
+    .replace(/\d{13}/g, 'TIME')
     .replace(/\bk\d+\b/g, 'KEY');
 }

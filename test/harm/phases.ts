@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Call } from './client';
-import { within, type Program } from './program';
+import { within, type Program, type Pulse } from './program';
 import type { Upstream } from './upstream';
 
 /** What is done to a program: one column of the table. */
@@ -43,6 +43,9 @@ export interface Stage {
 
 /** Bounds what must happen; only a defect takes that long. */
 const LIMIT_MS = 8_000;
+
+/** Longer than any handler here keeps the loop, and than a loaded machine keeps a process waiting. */
+const STARVED_MS = 3_000;
 
 /** Does it, and returns the answer that the client had, if it stayed for one. */
 export async function perform(phase: Phase, style: string, stage: Stage): Promise<Answer | undefined> {
@@ -100,10 +103,13 @@ async function settled(program: Program): Promise<void> {
 async function pulseUntil(
   program: Program,
   what: string,
-  reached: (pulse: { open: number; busy: number }) => boolean,
+  reached: (pulse: Pulse) => boolean,
 ): Promise<void> {
   const limit = performance.now() + LIMIT_MS;
-  while (!reached(await program.pulse())) {
+  for (;;) {
+    const pulse = await program.pulse();
+    if (pulse.gap > STARVED_MS) throw new Error(`no heartbeat for more than ${STARVED_MS} ms`);
+    if (reached(pulse)) return;
     if (performance.now() > limit) throw new Error(`no ${what} within ${LIMIT_MS} ms`);
     await sleep(5);
   }
