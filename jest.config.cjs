@@ -4,7 +4,13 @@ module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/packages', '<rootDir>/test'],
   testMatch: ['**/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '/dist/', '/test/stack/', '/test/compatibility/otel-3', '/test/harm/'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '/dist/',
+    '/test/stack/',
+    '/test/compatibility/otel-3',
+    '/test/harm/',
+  ],
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/.*package.json'],
   transform: {
     '\\.ts$': [

@@ -67,9 +67,11 @@ function callHttp1(
     res.setEncoding('utf8').on('data', to.data);
     res.on('error', () => {}).once('close', () => to.finished(res.complete));
   });
-  req.on('error', () => {}).once('close', () => {
-    if (!headed) to.finished(false);
-  });
+  req
+    .on('error', () => {})
+    .once('close', () => {
+      if (!headed) to.finished(false);
+    });
   req.end();
   return { begun: to.begun, answer: to.answer, hangUp: () => req.destroy() };
 }
@@ -83,10 +85,12 @@ function callHttp2(port: number, path: string, headers: Readonly<Record<string, 
   req.once('response', (head) => to.head(head[':status'] ?? 0, head));
   req.setEncoding('utf8').on('data', to.data);
   req.once('end', () => (ended = true));
-  req.on('error', () => {}).once('close', () => {
-    to.finished(ended && req.rstCode === 0);
-    session.destroy();
-  });
+  req
+    .on('error', () => {})
+    .once('close', () => {
+      to.finished(ended && req.rstCode === 0);
+      session.destroy();
+    });
   req.end();
   return { begun: to.begun, answer: to.answer, hangUp: () => session.destroy() };
 }

@@ -63,7 +63,7 @@ export function normal(stderr: string): string {
   return stderr
     .replace(/^\S+:\d+\n.*\n\s*\^+\n/gm, '')
     .split('\n')
-    .filter((line) => !/^\s+at |^\s+\.{3} \d+ lines matching|^curfew: /.test(line))
+    .filter((line) => !/^\s+at |^\s+\.{3} \d+ lines matching|^[A-Z]+ curfew: /.test(line))
     .join('\n')
     .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
     .replace(/\(node:\d+\)/g, '(node)')

@@ -4,7 +4,9 @@ import { excused } from './exceptions';
 import { foreignProject, type ForeignProject } from './project';
 import { startLocks } from './locks';
 import { table, told } from './report';
-import { runRow } from './run-row';
+import { runRow, type Place } from './run-row';
+import { runScenario } from './run-scenario';
+import { SCENARIOS } from './scenarios';
 import { ROWS, type Row } from './table';
 import { startUpstream, type Upstream } from './upstream';
 
@@ -19,7 +21,9 @@ const CHOSEN = new RegExp(process.env.CURFEW_HARM_ROWS ?? '', 'i');
 const LANES = 3;
 
 const rows = ROWS.filter(({ name }) => CHOSEN.test(name));
+const scenarios = SCENARIOS.filter(({ name }) => CHOSEN.test(name));
 const cells = new Map<string, Promise<Cell[]>>();
+let place: Place;
 let project: ForeignProject;
 let http: Upstream;
 let locks: Upstream | undefined;
@@ -30,7 +34,7 @@ beforeAll(async () => {
   http = await startUpstream();
   postgres = await startPostgres({ settings: { max_connections: '400' } });
   locks = await startLocks(postgres.connectionString);
-  const place = { node: NODE, dir: project.dir, upstreams: { http, postgres: locks } };
+  place = { node: NODE, dir: project.dir, upstreams: { http, postgres: locks } };
   inLanes(rows, async (row) => cellsOf(row.name, await runRow(row, place)));
 }, 180_000);
 
@@ -53,6 +57,13 @@ function inLanes(all: readonly Row[], work: (row: Row) => Promise<Cell[]>): void
     cells.set(row.name, done);
   });
 }
+
+describe.each(scenarios)('$name', (scenario) => {
+  it('leaves the same behind with Curfew as without', async () => {
+    const { withCurfew, without } = await runScenario(scenario, place);
+    expect(withCurfew).toEqual(without);
+  }, 60_000);
+});
 
 describe.each(rows)('$name', ({ name }) => {
   it('lives and dies with Curfew as without', async () => {

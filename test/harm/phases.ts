@@ -54,7 +54,9 @@ export async function perform(phase: Phase, style: string, stage: Stage): Promis
   const kind = phase.kind === 'after' && !worksAfter ? 'quick' : phase.kind;
   const headers = phase.header === undefined ? undefined : { 'x-request-timeout-ms': phase.header };
   const call = program.call(`/${style}/${kind}/${key}`, headers);
-  const answer = await (phase.hangUp === undefined ? outlast(call, key, stage) : leave(phase, call, key, stage));
+  const answer = await (phase.hangUp === undefined
+    ? outlast(call, key, stage)
+    : leave(phase, call, key, stage));
   await upstream.release(key);
   if (phase.hangUp === undefined) {
     const last = answer ?? (await within(LIMIT_MS, 'answer', call.answer));
@@ -100,11 +102,7 @@ async function settled(program: Program): Promise<void> {
   await program.pulse();
 }
 
-async function pulseUntil(
-  program: Program,
-  what: string,
-  reached: (pulse: Pulse) => boolean,
-): Promise<void> {
+async function pulseUntil(program: Program, what: string, reached: (pulse: Pulse) => boolean): Promise<void> {
   const limit = performance.now() + LIMIT_MS;
   for (;;) {
     const pulse = await program.pulse();

@@ -37,6 +37,8 @@ export interface Program {
   call(path: string, headers?: Readonly<Record<string, string>>): Call;
   /** Rejects where it does not answer as it should. */
   pulse(): Promise<Pulse>;
+  /** Resolves with the first match on stderr. */
+  says(pattern: RegExp): Promise<RegExpExecArray>;
   /** What it wrote on stderr since it was asked last. */
   stderr(): string;
   stdout(): string;
@@ -86,6 +88,17 @@ export function startProgram({ node, dir, program, protocol, register, env }: La
         }
       }
     },
+    says: (pattern) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const match = pattern.exec(stderr);
+          if (match === null) return;
+          child.stderr.off('data', look);
+          resolve(match);
+        };
+        child.stderr.on('data', look);
+        look();
+      }),
     stderr() {
       const since = stderr;
       stderr = '';

@@ -18,9 +18,9 @@ const WAYS: readonly Way[] = ['with', 'limited', 'observing'];
  */
 export function table(rows: ReadonlyMap<string, readonly Cell[]>, excused: (cell: Cell) => boolean): string {
   const columns = WAYS.flatMap((way) =>
-    PHASES.filter(
-      ({ ownLimit }) => way === 'observing' || (way === 'limited') === (ownLimit ?? false),
-    ).map((phase) => ({ way, phase })),
+    PHASES.filter(({ ownLimit }) => way === 'observing' || (way === 'limited') === (ownLimit ?? false)).map(
+      (phase) => ({ way, phase }),
+    ),
   );
   const width = Math.max(...[...rows.keys()].map((name) => name.length)) + 2;
   const legend = columns.map(({ way, phase }, index) => `${letter(index)} ${phase.name}${SUFFIX[way]}`);
@@ -33,10 +33,7 @@ export function table(rows: ReadonlyMap<string, readonly Cell[]>, excused: (cell
           MARKS.map(([listening, style]) => {
             const cell = cells.find(
               ({ ran }) =>
-                ran.way === way &&
-                ran.phase === phase &&
-                ran.listening === listening &&
-                ran.style === style,
+                ran.way === way && ran.phase === phase && ran.listening === listening && ran.style === style,
             );
             return cell === undefined ? ' ' : mark(cell, excused(cell));
           }).join(''),

@@ -110,4 +110,3 @@ async function outcomeOf(program: Program, performed: Promise<Answer | undefined
 }
 
 const DYING_MS = 1_000;
-

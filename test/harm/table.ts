@@ -66,5 +66,13 @@ export const ROWS: readonly Row[] = [
   ...['setHeader', 'appendHeader', 'removeHeader', 'writeHead', 'write', 'bound', 'prototype'].map(
     (METHOD): Row => ({ name: `late ${METHOD}`, ...LATE, env: { METHOD } }),
   ),
+  { name: 'http.request for https', program: 'other-protocol.cjs' },
+  { name: 'a bug of its own', program: 'own-bug.cjs' },
+  { name: 'cancels of its own', program: 'own-cancels.cjs', kinds: ['hold'] },
+  {
+    name: 'node:http, --unhandled-rejections=strict',
+    program: 'fetch.cjs',
+    env: { NODE_OPTIONS: '--unhandled-rejections=strict' },
+  },
   { name: 'late err()', program: 'late-err.cjs', kinds: ['hold'] },
 ];

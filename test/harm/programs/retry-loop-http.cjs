@@ -2,7 +2,14 @@ const { http, routes, serve, texts } = require('./service.cjs');
 
 const get = (url) =>
   new Promise((resolve, reject) => {
-    http.get(url, (up) => up.on('error', reject).on('end', () => resolve('got')).resume()).on('error', reject);
+    http
+      .get(url, (up) =>
+        up
+          .on('error', reject)
+          .on('end', () => resolve('got'))
+          .resume(),
+      )
+      .on('error', reject);
   });
 
 /** Tries again, without a pause, until it has an answer. */
