@@ -58,16 +58,16 @@ function inLanes(all: readonly Row[], work: (row: Row) => Promise<Cell[]>): void
   });
 }
 
-describe.each(scenarios)('$name', (scenario) => {
-  it('leaves the same behind with Curfew as without', async () => {
+for (const scenario of scenarios) {
+  it(`${scenario.name}: leaves the same behind with Curfew as without`, async () => {
     const { withCurfew, without } = await runScenario(scenario, place);
     expect(withCurfew).toEqual(without);
   }, 60_000);
-});
+}
 
-describe.each(rows)('$name', ({ name }) => {
-  it('lives and dies with Curfew as without', async () => {
+for (const { name } of rows) {
+  it(`${name}: lives and dies with Curfew as without`, async () => {
     const red = (await cells.get(name)!).filter((cell) => cell.differences.length > 0 && !excused(cell));
     if (red.length > 0) throw new Error(`\n${told(red)}`);
   }, 240_000);
-});
+}

@@ -46,7 +46,7 @@ export interface Program {
 }
 
 /** Longer than a plain answer takes on a loaded machine, and shorter than a starved loop would be noticed. */
-const PULSE_LIMIT_MS = 10_000;
+const PULSE_LIMIT_MS = 5_000;
 
 export function startProgram({ node, dir, program, protocol, register, env }: Launch): Program {
   const args = [...(register ? ['--import', '@curfew/node/register'] : []), join(dir, program)];

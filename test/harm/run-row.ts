@@ -76,8 +76,13 @@ async function runWay(row: Row, way: Way, listening: Listening, place: Place): P
   };
   const ran: Ran[] = [];
   let program: Program | undefined;
+  let stuck = 0;
   for (const style of row.styles ?? STYLES) {
     for (const phase of phasesOf(way, row)) {
+      if (stuck === GIVES_UP) {
+        ran.push({ way, listening, style, phase, outcome: { failure: 'not tried any more', stderr: '' } });
+        continue;
+      }
       program ??= startProgram(launch);
       await program.ready;
       const enforces = way !== 'without' && way !== 'observing' && row.context !== false;
@@ -85,6 +90,7 @@ async function runWay(row: Row, way: Way, listening: Listening, place: Place): P
       const outcome = await outcomeOf(program, perform(phase, style, stage));
       ran.push({ way, listening, style, phase, outcome });
       if (outcome.death === undefined && outcome.failure === undefined) continue;
+      if (outcome.failure !== undefined) stuck++;
       program.kill('SIGKILL');
       program = undefined;
     }
@@ -108,5 +114,8 @@ async function outcomeOf(program: Program, performed: Promise<Answer | undefined
   const last = await Promise.race([died, grace]);
   return { ...last, stderr: program.stderr() };
 }
+
+/** Each that is stuck takes as long as is waited at most: a few say enough of a defect. */
+const GIVES_UP = 3;
 
 const DYING_MS = 1_000;

@@ -56,7 +56,7 @@ export const SCENARIOS: readonly Scenario[] = [
     program: 'ends.cjs',
     env: { END },
   })),
-  ...['strict', 'warn', 'none', 'warn-with-error-codes'].map((mode): Scenario => ({
+  ...['strict', 'warn', 'warn-with-error-code', 'none'].map((mode): Scenario => ({
     name: `a rejection of its own under --unhandled-rejections=${mode}`,
     program: 'ends.cjs',
     env: { END: 'reject', NODE_OPTIONS: `--unhandled-rejections=${mode}` },
