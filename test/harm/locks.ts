@@ -8,16 +8,19 @@ export async function startLocks(connectionString: string): Promise<Upstream> {
   const client = new Client({ connectionString });
   await client.connect();
   let taken = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  /** One query at a time, as the driver of the database wants it. */
+  const ask = (text: string, key: number) => (last = last.then(() => client.query(text, [key])));
   return {
     address: connectionString,
     async take() {
-      taken++;
-      await client.query('select pg_advisory_lock($1)', [taken]);
-      return `k${taken}`;
+      const key = ++taken;
+      await ask('select pg_advisory_lock($1)', key);
+      return `k${key}`;
     },
     seen: (key) => database.seen(`/* ${key} */`),
     async release(key) {
-      await client.query('select pg_advisory_unlock($1)', [Number(key.slice(1))]);
+      await ask('select pg_advisory_unlock($1)', Number(key.slice(1)));
     },
     async close() {
       await database.end();

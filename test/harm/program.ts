@@ -24,7 +24,7 @@ export interface Pulse {
   readonly open: number;
   /** Handlers that have not settled. */
   readonly busy: number;
-  /** The longest time between two heartbeats since it was asked last, in milliseconds. */
+  /** The most processor time between two heartbeats since it was asked last, in milliseconds. */
   readonly gap: number;
 }
 
@@ -46,7 +46,7 @@ export interface Program {
 }
 
 /** Longer than a plain answer takes on a loaded machine, and shorter than a starved loop would be noticed. */
-const PULSE_LIMIT_MS = 5_000;
+const PULSE_LIMIT_MS = 10_000;
 
 export function startProgram({ node, dir, program, protocol, register, env }: Launch): Program {
   const args = [...(register ? ['--import', '@curfew/node/register'] : []), join(dir, program)];

@@ -10,7 +10,7 @@ serve(
       async hold(_, res) {
         const begun = performance.now();
         while (performance.now() - begun < BUSY_MS);
-        res.end(JSON.stringify({ late: active().err() !== undefined }));
+        res.end(`${active().err()}`.slice(0, 0));
       },
     }),
   ),
