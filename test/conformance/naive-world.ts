@@ -76,6 +76,8 @@ export function createNaive(tell: Tell): World<NaiveContext> {
   let order = 0;
   let all: Node[] = [];
   const waiting: (() => void)[] = [];
+  /** Followers that are still to take what the one that they follow has now. */
+  const behind: { follower: Node; up: Node }[] = [];
   const signals = Array.from({ length: SIGNALS }, (): Signal => ({
     aborted: false,
     reason: undefined,
@@ -173,8 +175,16 @@ export function createNaive(tell: Tell): World<NaiveContext> {
     });
   }
 
-  function tellFollowers(node: Node): void {
-    for (const follower of node.followers) waiting.push(() => take(follower, node));
+  /** A follower that is to take already takes once. */
+  function tellFollowers(up: Node): void {
+    for (const follower of up.followers) {
+      if (!behind.some((each) => each.follower === follower)) behind.push({ follower, up });
+    }
+  }
+
+  /** Followers take one after the other, theirs after them, and all of them before anybody can look. */
+  function catchUp(): void {
+    for (let next = behind.shift(); next !== undefined; next = behind.shift()) take(next.follower, next.up);
   }
 
   /** Gives a node the earliest deadline of the one that it follows, in place of the one that it had. */
@@ -262,6 +272,7 @@ export function createNaive(tell: Tell): World<NaiveContext> {
       for (const child of children) child.parent = undefined;
       uncover(nodes, former);
       tell(`end ${node.name} completed caller`);
+      catchUp();
     },
     abort(index, reason) {
       const signal = signals[index] as Signal;

@@ -1,5 +1,6 @@
 import { context } from '@opentelemetry/api';
-import { callLater, expireIfDue } from './ending';
+import { expireIfDue } from './ending';
+import { callLater } from './notify';
 import type { Callback, ContextNode } from './protocol';
 
 const never = () => false;

@@ -1,4 +1,4 @@
-import { context, diag } from '@opentelemetry/api';
+import { diag } from '@opentelemetry/api';
 import {
   endError,
   markAutomatic,
@@ -6,8 +6,10 @@ import {
   type DeadlineExceededError,
   type Reason,
 } from './errors';
+import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
+import { callLater, notify } from './notify';
 import { currentOperation, letOperationsGo } from './operation';
-import type { Callback, ContextNode, Ending, Operation, Origin, Outcome } from './protocol';
+import type { ContextNode, Ending, Operation, Origin, Outcome } from './protocol';
 import { runtime } from './runtime';
 
 /** One end. Mutable here alone: the fan-out grows while the subtree is marked. */
@@ -164,17 +166,6 @@ function hasOtherWork(root: ContextNode): boolean {
   return false;
 }
 
-/** The node after this one in pre-order within the subtree of `root`; `undefined` at its end. */
-function after(node: ContextNode, root: ContextNode): ContextNode | undefined {
-  if (node.firstChild !== undefined) return node.firstChild;
-  let at: ContextNode | undefined = node;
-  while (at !== undefined && at !== root) {
-    if (at.next !== undefined) return at.next;
-    at = at.parent;
-  }
-  return undefined;
-}
-
 /** Takes a node out of its parent's list. It keeps its parent for its name. */
 function leave(node: ContextNode): void {
   const { parent, prev, next } = node;
@@ -264,44 +255,6 @@ function finish(root: ContextNode, ending: End): void {
   if (hooks.cancellationDelivered !== undefined) hooks.cancellationDelivered(ending);
 }
 
-/** Calls the callbacks, each in the OpenTelemetry context that was active when it was registered. */
-function notify(nodes: readonly ContextNode[]): void {
-  let active: unknown;
-  for (const node of nodes) {
-    let callback = node.firstCallback;
-    if (callback === undefined) continue;
-    node.firstCallback = undefined;
-    node.lastCallback = undefined;
-    active ??= context.active();
-    for (; callback !== undefined; callback = callback.next) {
-      // Stopped by a callback that ran before it.
-      if (callback.node === undefined) continue;
-      callback.node = undefined;
-      if (callback.when === 'now' || callback.when === 'due') call(callback, active);
-      else callLater(callback);
-    }
-  }
-}
-
-function call(callback: Callback, active: unknown): void {
-  try {
-    if (callback.active === active) callback.fn();
-    else context.with(callback.active, callback.fn);
-  } catch (error) {
-    // As a native listener that throws: nobody else is harmed, and it surfaces once.
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
-}
-
-/** Calls a callback in a turn of its own. What it throws, or the promise it returns rejects with, surfaces. */
-export function callLater(callback: Callback): void {
-  queueMicrotask(() => {
-    void context.with(callback.active, callback.fn);
-  });
-}
-
 /**
  * Ends a context as completed without telling anybody: a request whose response finished. Its signal never
  * aborts, its deadline is disarmed, and live children go on as roots without the deadline they inherited.
@@ -313,10 +266,11 @@ export function retireNode(node: ContextNode, now = NaN): void {
   letGo(node);
   node.due = undefined;
   for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
-    if (callback.when !== 'always' && callback.when !== 'due') continue;
+    if (callback.when !== 'always') continue;
     if (callback.node !== undefined) callLater(callback);
     callback.node = undefined;
   }
+  queueDue(node);
   node.firstCallback = undefined;
   node.lastCallback = undefined;
   let child = node.firstChild;
@@ -333,24 +287,7 @@ export function retireNode(node: ContextNode, now = NaN): void {
   const { hooks } = runtime.board;
   if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending, now);
   letOperationsGo(node);
-}
-
-/** Works out the earliest deadline anew for a subtree that lost the one it had, or was given one. */
-export function inheritDeadlines(root: ContextNode): void {
-  for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
-    const former = node.due;
-    const inherited = node.parent?.due;
-    const own = node.own?.limit === 'observed' ? undefined : node.own;
-    node.due = own !== undefined && (inherited === undefined || own.at < inherited.at) ? own : inherited;
-    if (own !== undefined && node.due === own && own.node === undefined) {
-      own.node = node;
-      runtime.deadlines?.add(own);
-    }
-    if (node.due === former) continue;
-    for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
-      if (callback.when === 'due') callLater(callback);
-    }
-  }
+  callDue();
 }
 
 /** Whether a limit has passed by the clock that observe mode does not carry out. */

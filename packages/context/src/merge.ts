@@ -2,7 +2,8 @@ import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkOptions } from './arguments';
 import { addCallback } from './callback';
 import { cancelFunction, derive } from './derive';
-import { cancelNode, expireIfDue, inheritDeadlines, releaseNode } from './ending';
+import { cancelNode, expireIfDue, releaseNode } from './ending';
+import { callDue, inheritDeadlines } from './inherit-deadlines';
 import type { TreeNode } from './node';
 import { Flag, type ContextNode, type Due } from './protocol';
 import { nodeOf } from './roots';
@@ -76,6 +77,7 @@ function takeDeadline(node: TreeNode, up: ContextNode, { cause, ref }: Terms): v
   node.own = due && { ...due, node: undefined, cause: cause ?? due.cause, ref, order: 0 };
   inheritDeadlines(node);
   if (due !== undefined && node.due === node.own) node.flags |= Flag.WITH_DEADLINE;
+  callDue();
 }
 
 /** Ends a node as another one ended. After a retired request nothing ends any more. */

@@ -96,8 +96,8 @@ export interface Callback {
   readonly active: OtelContext;
   /**
    * `now`: called in the end itself (onEnd); `later`: in a microtask of its own (afterFunc); `always`: as `later`,
-   * and when a request is retired too (cleanup); `due`: as `now`, and in a microtask when the
-   * node is retired or its deadline changes (merge).
+   * and when a request is retired too (cleanup); `due`: as `now`, and once the node is retired or its deadline has
+   * changed, before whoever brought that about returns (merge).
    */
   readonly when: 'now' | 'later' | 'always' | 'due';
   prev: Callback | undefined;

@@ -1,14 +1,13 @@
-import { background, merge, withCancel, withTimeout } from '@curfew/context';
+import { background, merge, onEnd, withCancel, withTimeout, type Context } from '@curfew/context';
 import { deadlineStatus, end, nodeOf, retire, withLimit } from '@curfew/context/spi';
+import { context } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 
 let clock: ManualClock;
 let restore: () => void;
 beforeEach(() => ({ clock, restore } = useManualClock()));
 afterEach(() => restore());
-
-/** A microtask later: a merged context hears of a retired request then. */
-const told = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('the deadline of a request that is retired goes with it', () => {
   const [job] = withCancel(background());
@@ -20,13 +19,12 @@ describe('the deadline of a request that is retired goes with it', () => {
     ['under the request, and merged with it', (request) => merge(withCancel(request)[0], request)[0]],
   ] as [string, (request: ReturnType<typeof background>) => ReturnType<typeof withCancel>[0]][])(
     'from a context %s',
-    async (_, make) => {
+    (_, make) => {
       const before = deadlineStatus().live;
       const [request] = withTimeout(background(), 60);
       const ctx = make(request);
       expect(ctx.remaining()).toBe(60);
       retire(request);
-      await told();
       expect([ctx.remaining(), ctx.deadline()]).toEqual([Infinity, undefined]);
       clock.advance(100);
       expect(ctx.err()).toBeUndefined();
@@ -34,7 +32,7 @@ describe('the deadline of a request that is retired goes with it', () => {
     },
   );
 
-  test('and uncovers a later one, of either', async () => {
+  test('and uncovers a later one, of either', () => {
     const [slow] = withTimeout(background(), 5000);
     const [request] = withTimeout(background(), 60);
     const [own] = withTimeout(request, 3000);
@@ -42,7 +40,6 @@ describe('the deadline of a request that is retired goes with it', () => {
     const ofOther = merge(background(), own)[0];
     const below = withTimeout(ofJob, 4000)[0];
     retire(request);
-    await told();
     expect([ofJob, ofOther, below].map((ctx) => ctx.remaining())).toEqual([5000, 3000, 4000]);
     clock.advance(4000);
     expect([ofJob, ofOther, below].map((ctx) => ctx.err()?.name)).toEqual([
@@ -50,6 +47,60 @@ describe('the deadline of a request that is retired goes with it', () => {
       'TimeoutError',
       'TimeoutError',
     ]);
+  });
+
+  test('at once: who looks when it has passed, before anything else could run, finds what is left', () => {
+    const [request] = withTimeout(background(), 60);
+    const [ctx] = merge(job, merge(job, request)[0]);
+    const heard: unknown[] = [];
+    onEnd(ctx, () => heard.push(ctx.err()));
+    retire(request);
+    clock.block(60);
+    expect([ctx.err(), heard]).toEqual([undefined, []]);
+  });
+
+  test.each([
+    [10_000, 'each merged with the one before', (ctx, _) => merge(job, ctx)[0]],
+    [
+      1_000,
+      'each under the one before and merged with the request',
+      (ctx, request) => merge(ctx, request)[0],
+    ],
+    [1_000, 'each under the one before and merged with it too', (ctx, _) => merge(ctx, ctx)[0]],
+  ] as [number, string, (ctx: Context, request: Context) => Context][])(
+    'from %d contexts, %s',
+    (length, _, next) => {
+      const before = deadlineStatus().live;
+      const [request] = withTimeout(background(), 60);
+      const chain: Context[] = [request];
+      while (chain.length <= length) chain.push(next(chain[chain.length - 1] as Context, request));
+      retire(request);
+      expect(chain.filter((ctx) => ctx.remaining() !== Infinity)).toEqual([]);
+      expect(deadlineStatus().live).toBe(before);
+    },
+  );
+
+  test('from the others too where the context manager throws for one of them, which surfaces in a later turn', () => {
+    const later: (() => void)[] = [];
+    const turns = jest.spyOn(globalThis, 'queueMicrotask').mockImplementation((fn) => void later.push(fn));
+    const manager = new AsyncLocalStorageContextManager().enable();
+    context.setGlobalContextManager(manager);
+    try {
+      const [request] = withTimeout(background(), 60);
+      const [broken] = context.with(job, () => merge(job, request));
+      const [whole] = merge(job, request);
+      const [afterwards] = merge(job, whole);
+      jest.spyOn(manager, 'with').mockImplementation(() => {
+        throw new Error('of the manager');
+      });
+      retire(request);
+      expect([broken, whole, afterwards].map((ctx) => ctx.remaining())).toEqual([60, Infinity, Infinity]);
+      expect(later).toHaveLength(1);
+      expect(later[0]).toThrow('of the manager');
+    } finally {
+      context.disable();
+      turns.mockRestore();
+    }
   });
 });
 

@@ -23,6 +23,15 @@ export interface End {
 /** No deadline. A constant, since Jest looks a global such as Infinity up anew each time, which is slow in hot loops. */
 export const NEVER = Infinity;
 
+/** A deadline that a context set itself, or has from the one that it is merged with. */
+export interface Due {
+  readonly ctx: Ctx;
+  /** Milliseconds. */
+  readonly at: number;
+  /** Of the arming: ties are broken by it. `undefined` while no timer waits, since an ancestor's deadline covers it. */
+  order: number | undefined;
+}
+
 /** A context as the model knows it: a name, a parent, a deadline, work. `handle` is what the other side made for it. */
 export interface Ctx {
   readonly name: string | undefined;
@@ -36,14 +45,10 @@ export interface Ctx {
   /** At its birth. */
   depth: number;
   startedAt: number;
-  /** Milliseconds: the deadline it set itself, whether or not an ancestor's comes first. */
-  due: number;
+  /** Its own deadline, whether or not an ancestor's comes first. */
+  due: Due | undefined;
   /** What becomes of it: a limit that an adapter set in observe mode ends nothing and covers nothing, and is told once. */
   fate: 'ends' | 'observed' | 'told';
-  /** Whether a timer waits for it: no ancestor's deadline covers it. */
-  armed: boolean;
-  /** Of the arming: ties between deadlines are broken by it. */
-  order: number;
   end: End | undefined;
   /** Where it stands in the list of the living. */
   place: number;
@@ -120,7 +125,7 @@ export type Act =
   | { do: 'end'; ctx: Ctx; origin: Origin; automatic: boolean }
   /** An `onEnd`, or a listener of the native signal, and what happens in it. */
   | { do: 'listen' | 'hear'; ctx: Ctx; act: Act }
-  /** The end of a merged context with that of the other one: what `merge` leaves there as a listener. */
+  /** A merged context ends with the other one, and has its deadline: what `merge` leaves there as a listener. */
   | { do: 'follow'; made: Ctx; other: Ctx }
   | { do: 'begin' | 'settle'; op: Op }
   /** A synchronous `run`, with what happens in it. */
@@ -145,10 +150,8 @@ export function newContext(name: string | undefined, longLived: boolean, scoped:
     children: undefined,
     depth: 0,
     startedAt: 0,
-    due: NEVER,
+    due: undefined,
     fate: 'ends',
-    armed: false,
-    order: 0,
     end: undefined,
     place: -1,
     listeners: undefined,

@@ -206,7 +206,7 @@ export function createDraws(model: Model, random: Random, names: number): Draws 
 function earliest(from: Ctx): number {
   let due = NEVER;
   for (let up: Ctx | undefined = from; up !== undefined; up = up.parent) {
-    if (up.fate === 'ends' && up.due < due) due = up.due;
+    if (up.fate === 'ends' && up.due !== undefined && up.due.at < due) due = up.due.at;
   }
   return due;
 }

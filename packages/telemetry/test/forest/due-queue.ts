@@ -1,19 +1,23 @@
-import type { Ctx } from './acts';
+import type { Due } from './acts';
 
-/** Contexts by the deadlines that they set, earliest first; among equal ones, the one that was armed first. */
+/** Deadlines that timers wait for, earliest first; among equal ones, the one that was armed first. */
 export interface DueQueue {
-  add(ctx: Ctx): void;
+  add(due: Due): void;
   /** The first that is still waited for. */
-  first(): Ctx | undefined;
+  first(): Due | undefined;
 }
 
-/** A binary heap that forgets what has ended or was told when it comes up. */
+/** Whether its context has ended, told of it, or has another one instead. */
+const isOver = (due: Due) => due.ctx.end !== undefined || due.ctx.fate === 'told' || due.ctx.due !== due;
+
+/** A binary heap that forgets what is over when it comes up. */
 export function createDueQueue(): DueQueue {
-  const heap: Ctx[] = [];
+  const heap: Due[] = [];
   let order = 0;
 
-  const at = (index: number) => heap[index] as Ctx;
-  const isBefore = (a: Ctx, b: Ctx) => a.due < b.due || (a.due === b.due && a.order < b.order);
+  const at = (index: number) => heap[index] as Due;
+  const isBefore = (a: Due, b: Due) =>
+    a.at < b.at || (a.at === b.at && (a.order as number) < (b.order as number));
   const swap = (a: number, b: number) => {
     const former = at(a);
     heap[a] = at(b);
@@ -35,9 +39,9 @@ export function createDueQueue(): DueQueue {
   }
 
   return {
-    add(ctx) {
-      ctx.order = order++;
-      let index = heap.push(ctx) - 1;
+    add(due) {
+      due.order = order++;
+      let index = heap.push(due) - 1;
       while (index > 0) {
         const above = (index - 1) >> 1;
         if (!isBefore(at(index), at(above))) return;
@@ -46,7 +50,7 @@ export function createDueQueue(): DueQueue {
       }
     },
     first() {
-      while (heap.length > 0 && (at(0).end !== undefined || at(0).fate === 'told')) dropFirst();
+      while (heap.length > 0 && isOver(at(0))) dropFirst();
       return heap[0];
     },
   };

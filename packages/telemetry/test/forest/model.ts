@@ -2,7 +2,7 @@ import { NEVER, newContext, type Act, type Ctx, type End, type Foreign, type Op 
 import { within, type Moment } from './moment';
 import { tallyAdapter, withGauges } from './observed';
 import type { Samples, Tally } from './tally';
-import { createTree, type Seen } from './tree';
+import { createTree, type Follow, type Seen } from './tree';
 import { createWork } from './work';
 
 /** A naive cancellation tree: it knows parents, deadlines, work and a clock, by the words of the design. */
@@ -64,9 +64,13 @@ export function createModel(options: ModelOptions): Model {
 
   function derive({ made, from, ms, limit, signal, other }: Extract<Act, { do: 'derive' }>): void {
     if (other !== undefined) {
-      tree.derive(made, from, other.end === undefined ? tree.remaining(other) : NEVER);
+      tree.derive(made, from, NEVER);
       if (other.end !== undefined) endAs(made, other.end);
-      else if (made.end === undefined) listen(other, { do: 'follow', made, other });
+      else if (made.end === undefined) {
+        const follow: Follow = { do: 'follow', made, other };
+        listen(other, follow);
+        tree.take(follow);
+      }
       return;
     }
     tree.derive(made, from, ms, limit);

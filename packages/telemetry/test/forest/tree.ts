@@ -1,4 +1,4 @@
-import { NEVER, type Ctx, type End, type From, type Origin, type Reason } from './acts';
+import { NEVER, type Act, type Ctx, type Due, type End, type From, type Origin, type Reason } from './acts';
 import { createDueQueue } from './due-queue';
 import { subtree, type Moment } from './moment';
 import type { Tally } from './tally';
@@ -21,11 +21,14 @@ export interface Tree {
   cancel(ctx: Ctx, reason: Reason, origin: Origin, automatic?: boolean): void;
   release(ctx: Ctx): void;
   retire(ctx: Ctx): void;
-  /** Milliseconds until the deadline that ends this context. */
-  remaining(ctx: Ctx): number;
+  /** Gives a merged context the earliest deadline that the other one has now, in place of the one that it had, if any. */
+  take(follow: Follow): void;
   /** Lets time pass, with the timers that fire in it. */
   advance(ms: number): void;
 }
+
+/** What is merged with what. */
+export type Follow = Extract<Act, { do: 'follow' }>;
 
 /** Proof that a run was as varied as it is meant to be. */
 export interface Seen {
@@ -49,20 +52,22 @@ const MAX_MARKED_SPANS = 1000;
 
 export function createTree({ tally, moment, work, durationByName, tell }: TreeParts): Tree {
   const live: Ctx[] = [];
-  const due = createDueQueue();
+  const timers = createDueQueue();
+  /** Merged contexts that are still to take the deadline that the other one has now. */
+  const untold: Follow[] = [];
   const seen = { depths: new Set<number>(), reentrant: 0 };
   let started = 0;
   /** Ends being told at this moment, one within the other. */
   let telling = 0;
 
-  /** Who set the earliest deadline on the path; of equal ones, the one furthest up. */
-  function earliest(ctx: Ctx): Ctx | undefined {
-    let found: Ctx | undefined;
+  /** The earliest deadline on the path; of equal ones, the one furthest up. */
+  function earliest(ctx: Ctx): Due | undefined {
+    let found: Due | undefined;
     let least = NEVER;
     for (let at: Ctx | undefined = ctx; at !== undefined; at = at.parent) {
-      if (at.due === NEVER || at.fate !== 'ends' || at.due > least) continue;
-      found = at;
-      least = at.due;
+      if (at.due === undefined || at.fate !== 'ends' || at.due.at > least) continue;
+      found = at.due;
+      least = at.due.at;
     }
     return found;
   }
@@ -70,27 +75,47 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
   function check(ctx: Ctx): void {
     while (ctx.end === undefined) {
       const first = earliest(ctx);
-      if (first === undefined || first.due > moment.now) return;
+      if (first === undefined || first.at > moment.now) return;
       expire(first, 'check');
     }
   }
 
-  function expire(ctx: Ctx, detectedBy: 'timer' | 'check'): void {
+  function expire({ ctx, at }: Due, detectedBy: 'timer' | 'check'): void {
     if (ctx.fate !== 'ends') {
       tellLimit(ctx);
       return;
     }
-    tally.measure('curfew.deadline.lateness', `curfew_detected_by="${detectedBy}"`, moment.now - ctx.due);
-    finish(ctx, { outcome: 'deadline_exceeded', origin: 'deadline', retired: false, at: ctx.due });
+    tally.measure('curfew.deadline.lateness', `curfew_detected_by="${detectedBy}"`, moment.now - at);
+    finish(ctx, { outcome: 'deadline_exceeded', origin: 'deadline', retired: false, at });
   }
 
-  /** Arms the deadlines of a subtree that no ancestor's covers any more. */
-  function arm(root: Ctx): void {
-    for (const ctx of subtree(root)) {
-      if (ctx.due === NEVER || ctx.fate !== 'ends' || ctx.armed || earliest(ctx) !== ctx) continue;
-      ctx.armed = true;
-      due.add(ctx);
+  /**
+   * Changes deadlines above these contexts, or their own. A timer is armed for each that no ancestor's covers any
+   * more, and what is merged with one that has another deadline now has to take that.
+   */
+  function rearrange(contexts: readonly Ctx[], change: () => void): void {
+    const former = contexts.map(earliest);
+    change();
+    contexts.forEach((ctx, index) => {
+      const first = earliest(ctx);
+      if (first !== undefined && first === ctx.due && first.order === undefined) timers.add(first);
+      if (first !== former[index]) tellFollowers(ctx);
+    });
+  }
+
+  /** What is merged with it is to take what there is now; once, if it was to do so anyway. */
+  function tellFollowers(other: Ctx): void {
+    for (const { act } of other.listeners ?? []) {
+      if (act.do === 'follow' && !untold.includes(act)) untold.push(act);
     }
+  }
+
+  function take({ made, other }: Follow): void {
+    if (made.end !== undefined) return;
+    rearrange(subtree(made), () => {
+      const first = other.end === undefined ? earliest(other) : undefined;
+      made.due = first && { ctx: made, at: first.at, order: undefined };
+    });
   }
 
   function cancel(ctx: Ctx, reason: Reason, origin: Origin, automatic = false): void {
@@ -107,7 +132,7 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
 
   /** Whether a limit has passed that observe mode only tells of. */
   function overLimit(ctx: Ctx): boolean {
-    return ctx.fate !== 'ends' && ctx.due <= moment.now;
+    return ctx.fate !== 'ends' && ctx.due !== undefined && ctx.due.at <= moment.now;
   }
 
   /** Marks the subtree, then tells. */
@@ -169,11 +194,14 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
     if (ctx.end !== undefined) return;
     markEnded(ctx, { outcome: 'completed', origin: 'caller', retired: true, at: moment.now });
     ctx.parent?.children?.delete(ctx);
-    for (const child of ctx.children ?? []) {
-      child.parent = undefined;
-      arm(child);
-    }
+    tellFollowers(ctx);
+    const children = [...(ctx.children ?? [])];
+    rearrange(children.flatMap(subtree), () => {
+      for (const child of children) child.parent = undefined;
+    });
     letGo(ctx);
+    // Each in its turn, before anybody can look at one of them.
+    for (let follow = untold.shift(); follow !== undefined; follow = untold.shift()) take(follow);
   }
 
   /** Observe mode: what Curfew adds is told, and not carried out. */
@@ -217,12 +245,12 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
       made.startedAt = moment.now;
       made.place = live.push(made) - 1;
       if (ms === NEVER) return;
-      made.due = moment.now + ms;
+      const due: Due = { ctx: made, at: moment.now + ms, order: undefined };
+      made.due = due;
       if (limit && !moment.enforced) made.fate = 'observed';
-      else if (earliest(made) !== made) return;
-      made.armed = true;
-      if (ms <= 0) expire(made, 'check');
-      else due.add(made);
+      else if (earliest(made) !== due) return;
+      if (ms <= 0) expire(due, 'check');
+      else timers.add(due);
     },
     breakChain,
     check,
@@ -237,15 +265,15 @@ export function createTree({ tally, moment, work, durationByName, tell }: TreePa
       check(ctx);
       retire(ctx);
     },
-    remaining: (ctx) => (earliest(ctx)?.due ?? NEVER) - moment.now,
+    take,
     advance(ms) {
       const until = moment.now + ms;
-      for (let first = due.first(); first !== undefined && first.due <= until; first = due.first()) {
-        moment.now = Math.max(moment.now, first.due);
+      for (let first = timers.first(); first !== undefined && first.at <= until; first = timers.first()) {
+        moment.now = Math.max(moment.now, first.at);
         // Once the timer has fired, everything is noticed that has passed meanwhile.
-        for (let next: Ctx | undefined = first; next !== undefined && next.due <= moment.now;) {
+        for (let next: Due | undefined = first; next !== undefined && next.at <= moment.now;) {
           expire(next, 'timer');
-          next = due.first();
+          next = timers.first();
         }
       }
       moment.now = Math.max(moment.now, until);
