@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { onEnd, type Context } from '@curfew/context';
 import { requestContext, wrapListener } from '@curfew/http';
-import { closeAll, Ends, listen, turn, useContextManager } from './servers';
+import { closeAll, dial, Ends, get, listen, turn, useContextManager } from './servers';
 
 // What a handler finds on the response after our 504, however it reaches it.
 
@@ -157,40 +157,48 @@ describe.each(['HTTP/1', 'HTTP/2'])('after our 504, over %s', (protocol) => {
   });
 });
 
-test('what the handler sends after our 504 never reaches the next answer of the same connection', async () => {
-  const late: ServerResponse[] = [];
+test('what the handler sends after our 504 is neither sent nor kept, and the connection goes on', async () => {
+  const native = http.ServerResponse.prototype;
+  const sendAll = (response: ServerResponse) => {
+    native.writeContinue.call(response);
+    native.flushHeaders.call(response);
+    native.write.call(response, 'late', 'utf8');
+    response.destroy();
+  };
+  let first: ServerResponse | undefined;
   const url = await listen(
     wrapListener(
       (request, response) => {
         if (request.url === '/next') {
-          const native = http.ServerResponse.prototype;
-          for (const each of late) {
-            native.writeContinue.call(each);
-            native.flushHeaders.call(each);
-            native.write.call(each, 'late', 'utf8');
-          }
+          sendAll(first as ServerResponse);
           response.end('fine');
-        } else late.push(response);
+        } else {
+          first = response;
+          // The 504 has been given to the connection, which is still its own.
+          onEnd(requestContext(request) as Context, () => sendAll(response));
+        }
       },
       { timeout: 20 },
     ),
   );
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  const get = (path: string) =>
-    new Promise<[number | undefined, string]>((resolve, reject) => {
-      http
-        .get(url + path, { agent }, (answer) => {
-          let text = '';
-          answer.on('data', (chunk) => (text += String(chunk)));
-          answer.on('end', () => resolve([answer.statusCode, text]));
-        })
-        .on('error', reject);
-    });
-  expect(await get('/')).toEqual([504, 'context deadline exceeded\n']);
-  expect(await get('/next')).toEqual([200, 'fine']);
-  expect(await get('/next')).toEqual([200, 'fine']);
-  agent.destroy();
+  const client = await dial(url);
+  let text = '';
+  client.on('data', (chunk) => (text += String(chunk)));
+  client.write(get('/'));
+  while (!text.includes('exceeded\n')) await once(client, 'data');
+  for (const ending of ['fine', 'finefine']) {
+    client.write(get('/next'));
+    while (!bodiesOf(text).endsWith(ending)) await once(client, 'data');
+  }
+  expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 504', 'HTTP/1.1 200', 'HTTP/1.1 200']);
+  expect(bodiesOf(text)).toBe('context deadline exceeded\nfinefine');
+  expect((first as unknown as { outputData: unknown[] }).outputData).toEqual([]);
 });
+
+/** All bodies that came over a connection, one after the other. */
+function bodiesOf(text: string): string {
+  return text.replace(/HTTP\/1\.1 \d+ [^]*?\r\n\r\n/g, '');
+}
 
 test('a stream that was being piped into the answer harms nobody', async () => {
   const [status] = await afterTimeout('HTTP/1', async (_, response, closed) => {
