@@ -2,10 +2,12 @@ import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { propagation } from '@opentelemetry/api';
-import { active } from '@curfew/context';
-import { instrumentServer, wrapListener } from '@curfew/http';
+import { active, type Context } from '@curfew/context';
+import { isAutomatic, useClock } from '@curfew/context/spi';
+import { instrumentServer, middleware, wrapListener } from '@curfew/http';
 import { DeadlinePropagator } from '@curfew/propagation';
 import express from 'express';
 import fastify from 'fastify';
@@ -253,4 +255,206 @@ test('over HTTP/2 it answers 504, and resets with CANCEL what had begun', async 
     client.close();
     server.close();
   }
+});
+
+describe('a handler that asks for the error itself, too late', () => {
+  /** A clock that stands still until it is told, so that the asking is what notices the deadline. */
+  function standing(): (now: number) => void {
+    let now = 0;
+    undo.push(
+      useClock({ now: () => now, wallNow: () => now, setTimer: () => 0, clearTimer: () => undefined }),
+    );
+    return (to) => (now = to);
+  }
+
+  test('and answers in the same turn gets its own answer through', async () => {
+    const advance = standing();
+    const url = await listen(
+      extracted((_, response) => {
+        advance(1_000);
+        response.end(JSON.stringify({ late: active().err() !== undefined }));
+      }),
+    );
+    const answer = await fetch(url, BUDGET);
+    expect([answer.status, await answer.text()]).toEqual([200, '{"late":true}']);
+    expect(ends.list()).toEqual([EXPECTED]);
+  });
+
+  test('is not answered for in the middle of its own code, but as soon as that is over', async () => {
+    const advance = standing();
+    const said: unknown[] = [];
+    const url = await listen(
+      extracted((_, response) => {
+        response.setHeader('x-first', '1');
+        advance(1_000);
+        active().err();
+        said.push(response.headersSent);
+        response.setHeader('x-second', '2');
+        queueMicrotask(() => queueMicrotask(() => said.push(response.headersSent)));
+      }),
+    );
+    const answer = await fetch(url, BUDGET);
+    expect([answer.status, answer.headers.get('x-second'), said]).toEqual([504, '2', [false, true]]);
+  });
+});
+
+describe('the 504', () => {
+  const raw = async (url: string, request: string, until: (text: string) => boolean) => {
+    const client = await dial(url);
+    let text = '';
+    client.on('data', (chunk) => (text += String(chunk)));
+    client.write(request);
+    while (!until(text)) await Promise.race([event(client, 'data'), event(client, 'end')]);
+    return text;
+  };
+  const head = 'x-request-timeout-ms: 30\r\n';
+
+  test('to HEAD has no body, also where a server refuses to write one', async () => {
+    const server = http.createServer(
+      { rejectNonStandardBodyWrites: true },
+      extracted(() => undefined),
+    );
+    const text = await raw(await listen(server), `HEAD / HTTP/1.1\r\nHost: t\r\n${head}\r\n`, (said) =>
+      said.endsWith('\r\n\r\n'),
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 504 Gateway Timeout\r\n/);
+    expect(text).toContain('content-length: 26\r\n');
+  });
+
+  test('to HTTP/1.0 closes the connection after it', async () => {
+    const url = await listen(extracted(() => undefined));
+    const client = await dial(url);
+    client.write(`GET / HTTP/1.0\r\n${head}\r\n`);
+    let text = '';
+    client.on('data', (chunk) => (text += String(chunk)));
+    await event(client, 'end');
+    expect(text).toMatch(/^HTTP\/1\.1 504 [^]*exceeded\n$/);
+  });
+
+  test('to a body that nobody has read leaves the connection fit for the next request', async () => {
+    const url = await listen(
+      extracted((request, response) => request.url === '/next' && response.end('fine')),
+    );
+    const text = await raw(
+      url,
+      `POST / HTTP/1.1\r\nHost: t\r\n${head}Content-Length: 5\r\n\r\nhello${get('/next')}`,
+      (said) => said.includes('fine'),
+    );
+    expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 504', 'HTTP/1.1 200']);
+  });
+
+  test('to pipelined requests comes in their order, also where the later one was due first', async () => {
+    let first: http.ServerResponse | undefined;
+    const url = await listen(
+      extracted((request, response) => {
+        if (request.url === '/first') first = response;
+        else if (request.url === '/third') response.end('third');
+        if (request.url === '/second') {
+          void aborted().then(() => {
+            response.setHeader('x-late', '1');
+            first?.end('first');
+          });
+        }
+      }),
+    );
+    const text = await raw(url, get('/first') + get('/second', BUDGET.headers) + get('/third'), (said) =>
+      said.includes('third'),
+    );
+    expect(text.match(/HTTP\/1\.1 \d+|first|exceeded|third/g)).toEqual([
+      'HTTP/1.1 200',
+      'first',
+      'HTTP/1.1 504',
+      'exceeded',
+      'HTTP/1.1 200',
+      'third',
+    ]);
+  });
+
+  test('is what everybody sees who listens to the response, once, when it goes out', async () => {
+    const said: string[] = [];
+    const url = await listen(
+      extracted((_, response) => {
+        for (const name of ['finish', 'close']) {
+          response.on(name, () => said.push(`${name} ${response.statusCode} ${response.headersSent}`));
+        }
+        void aborted().then(() => {
+          response.writeHead(200);
+          response.end('late');
+        });
+      }),
+    );
+    expect((await fetch(url, BUDGET)).status).toBe(504);
+    await turn();
+    expect(said).toEqual(['finish 504 true', 'close 504 true']);
+  });
+});
+
+describe('a stream into an answer that is cut off at the deadline', () => {
+  async function* endless(): AsyncGenerator<string> {
+    for (;;) {
+      yield 'some';
+      await turn();
+    }
+  }
+
+  test.each<[string, (response: http.ServerResponse) => Promise<void>]>([
+    ['a generator', (response) => pipeline(endless(), response)],
+    ['a stream', (response) => pipeline(Readable.from(endless()), response)],
+    [
+      'a web stream',
+      (response) =>
+        (Readable.toWeb(Readable.from(endless())) as ReadableStream).pipeTo(Writable.toWeb(response)),
+    ],
+  ])('fails with an error of ours, which says why and can be told: %s', async (_, stream) => {
+    let failed: (error: unknown) => void;
+    const failure = new Promise((resolve) => (failed = resolve));
+    let ctx: Context | undefined;
+    const url = await listen(
+      extracted((_, response) => {
+        ctx = active();
+        stream(response).catch(failed);
+      }),
+    );
+    const answer = await fetch(url, BUDGET);
+    await expect(answer.text()).rejects.toThrow('terminated');
+    const error = (await failure) as Error;
+    expect([error.name, isAutomatic(error), error.cause === ctx?.err()]).toEqual([
+      'TimeoutError',
+      true,
+      true,
+    ]);
+  });
+});
+
+test('over HTTP/2 the 504 is not rewritten by middleware that put itself over write', async () => {
+  const server = http2.createServer(
+    wrapListener(
+      (_: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => {
+        const { write } = response;
+        response.write = function (this: http2.Http2ServerResponse, chunk: unknown) {
+          return Reflect.apply(write, this, [`longer than it was: ${String(chunk)}`]) as boolean;
+        };
+      },
+      { timeout: 20 },
+    ),
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const stream = client.request({ ':path': '/' });
+  let text = '';
+  stream.on('data', (chunk) => (text += String(chunk)));
+  await once(stream, 'close');
+  client.close();
+  server.close();
+  expect([stream.rstCode, text]).toEqual([0, 'context deadline exceeded\n']);
+});
+
+test('a limit of the program itself cuts off what had begun, though no automatic form is in force', async () => {
+  undo.splice(2, 1)[0]?.();
+  const app = express();
+  app.use(middleware({ timeout: 20 }));
+  app.get('/', (_, response) => void response.write('begun'));
+  const answer = await fetch(await listen(app));
+  await expect(answer.text()).rejects.toThrow('terminated');
 });
