@@ -1,13 +1,14 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { propagation } from '@opentelemetry/api';
 import { active, type Context } from '@curfew/context';
-import { subscribe } from '@curfew/context/spi';
+import { nodeOf, setEnforcement, subscribe } from '@curfew/context/spi';
 import { instrumentServer, middleware, requestContext, wrapListener, wrapUpgrade } from '@curfew/http';
 import { DeadlinePropagator } from '@curfew/propagation';
 import express from 'express';
-import http from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { closeAll, dial, Ends, event, extracted, get, listen, turn, useContextManager } from './servers';
 
 let ends: Ends;
@@ -141,27 +142,213 @@ describe('wrapListener', () => {
 });
 
 describe('wrapUpgrade', () => {
-  test.each([
-    ['the peer went away', 'canceled client_disconnect'],
-    ['this side ended it', 'completed caller'],
-  ])('ends the context with the connection: %s', async (how, outcome) => {
+  type Close = (client: Socket, server: Duplex) => unknown;
+
+  test.each<[string, string, Close]>([
+    ['the peer reset it', 'canceled client_disconnect', (client) => client.resetAndDestroy()],
+    ['the peer destroyed it', 'canceled client_disconnect', (client) => client.destroy()],
+    ['the peer ended it, and this side answers that', 'canceled client_disconnect', (client) => client.end()],
+    ['this side ended it', 'completed caller', (_, server) => server.end()],
+    ['this side destroyed it', 'canceled caller', (_, server) => server.destroy()],
+  ])('ends the context with the connection: %s', async (_, outcome, close) => {
     const server = http.createServer();
+    let upgraded: (socket: Duplex) => void;
+    const upgrade = new Promise<Duplex>((resolve) => (upgraded = resolve));
     server.on(
       'upgrade',
-      wrapUpgrade((_, socket: import('node:stream').Duplex) => {
+      wrapUpgrade((_, socket: Duplex) => {
         expect(active().remaining()).toBe(Infinity);
         socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n');
-        socket.on('data', () => socket.end());
+        socket.resume();
+        socket.on('end', () => socket.end());
         socket.on('error', () => undefined);
+        upgraded(socket);
       }),
     );
     const client = await dial(await listen(server));
     client.write(get('/', { connection: 'upgrade', upgrade: 'test', 'x-request-timeout-ms': '5' }));
-    await event(client, 'data');
-    if (how === 'this side ended it') client.end('bye');
-    else client.resetAndDestroy();
+    client.on('data', () => undefined);
+    close(client, await upgrade);
     expect(await ends.count(1)).toEqual([`http.server ${outcome}`]);
   });
+
+  test('ends nothing in observe mode, and tells what it would have ended', async () => {
+    undo.push(setEnforcement(false));
+    const observed: string[] = [];
+    undo.push(subscribe({ cancellationObserved: ({ origin }) => void observed.push(origin) }));
+    const server = http.createServer();
+    let ctx: Context | undefined;
+    server.on(
+      'upgrade',
+      wrapUpgrade((request, socket: Duplex) => {
+        ctx = active();
+        if (request.url === '/ended') socket.end();
+        socket.resume();
+        socket.on('end', () => socket.end());
+        socket.on('error', () => undefined);
+      }),
+    );
+    const url = await listen(server);
+    for (const [index, path] of ['/ended', '/left'].entries()) {
+      const client = await dial(url);
+      client.resume();
+      client.write(get(path, { connection: 'upgrade', upgrade: 'test' }));
+      await event(server, 'upgrade');
+      if (path === '/left') client.destroy();
+      await ends.count(index + 1);
+      expect(ctx?.err()).toBeUndefined();
+    }
+    expect(ends.list()).toEqual(['http.server completed caller', 'http.server completed caller']);
+    expect(observed).toEqual(['client_disconnect']);
+  });
+});
+
+describe('in observe mode', () => {
+  test.each(['0', '1'])(
+    'a budget of %s ms limits nothing and is shown to nobody: the handler runs, its answer arrives, and it is told',
+    async (budget) => {
+      undo.push(setEnforcement(false));
+      const observed: string[] = [];
+      undo.push(
+        subscribe({
+          cancellationObserved: ({ reason, origin }) => void observed.push(`${reason} ${origin}`),
+        }),
+      );
+      let seen: unknown[] = [];
+      const app = express();
+      app.use(middleware({ timeout: 2 }));
+      app.get('/', async (_, response) => {
+        const ctx = active();
+        seen = [ctx.remaining(), ctx.deadline()];
+        // Past the deadline by the clock, whatever the machine is doing.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        seen.push(ctx.err());
+        response.send('as ever');
+      });
+      const answer = await fetch(await listen(app), { headers: { 'x-request-timeout-ms': budget } });
+      expect([answer.status, await answer.text()]).toEqual([200, 'as ever']);
+      expect(seen).toEqual([Infinity, undefined, undefined]);
+      expect([refused, observed]).toEqual([[], ['deadline_exceeded deadline']]);
+    },
+  );
+
+  test('a client that hangs up ends nothing, and endOnFinish aborts nothing', async () => {
+    undo.push(setEnforcement(false));
+    const signals: (AbortSignal | undefined)[] = [];
+    const url = await listen(
+      wrapListener(
+        (request, response) => {
+          signals.push(active().signal);
+          if (request.url === '/finish') response.end();
+        },
+        { endOnFinish: 'cancel' },
+      ),
+    );
+    await fetch(`${url}/finish`);
+    const client = await dial(url);
+    client.write(get('/'));
+    await ends.count(1);
+    while (signals.length < 2) await turn();
+    client.destroy();
+    expect(await ends.count(2)).toEqual(['http.server completed caller', 'http.server completed caller']);
+    expect(signals.map((signal) => signal?.aborted)).toEqual([false, false]);
+  });
+});
+
+describe('middleware that is reached late', () => {
+  test.each(['HTTP/1', 'HTTP/2'])(
+    'ends the context of a client that has left by then, over %s',
+    async (protocol) => {
+      const under = middleware();
+      let ctx: Context | undefined;
+      const late = async (request: IncomingMessage, response: ServerResponse) => {
+        await once(response, 'close');
+        under(request, response, () => (ctx = active()));
+      };
+      const server = protocol === 'HTTP/1' ? http.createServer(late) : http2.createServer(late as never);
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const client = await dial(url);
+      if (protocol === 'HTTP/1') client.write(get('/'));
+      else {
+        const session = http2.connect(url, { createConnection: () => client });
+        session.on('error', () => undefined);
+        session.request({ ':path': '/' }).on('error', () => undefined);
+      }
+      await once(server, 'request');
+      client.destroy();
+      expect(await ends.count(1)).toEqual(['http.server canceled client_disconnect']);
+      expect(ctx?.err()?.name).toBe('AbortError');
+      server.close();
+    },
+  );
+
+  test('ends that of a pipelined request too, whose response never had a connection', async () => {
+    const under = middleware();
+    let gone: () => void;
+    const left = new Promise<void>((resolve) => (gone = resolve));
+    let arrived = 0;
+    const server = http.createServer((request, response) => {
+      arrived++;
+      void left.then(() => request.url === '/second' && under(request, response, () => undefined));
+    });
+    let connection: Socket | undefined;
+    server.on('connection', (socket) => (connection = socket));
+    const client = await dial(await listen(server));
+    client.write(get('/first') + get('/second'));
+    while (arrived < 2) await turn();
+    const closed = once(connection as Socket, 'close');
+    client.destroy();
+    await closed;
+    gone!();
+    expect(await ends.count(1)).toEqual(['http.server canceled client_disconnect']);
+  });
+});
+
+describe('options', () => {
+  test.each([
+    [{ timeout: Number(undefined) }, RangeError, 'options.timeout must be 0 or more milliseconds, got NaN'],
+    [{ timeout: -1 }, RangeError, 'options.timeout must be 0 or more milliseconds, got -1'],
+    [{ timeout: '30' }, TypeError, 'options.timeout must be a number of milliseconds, got string'],
+    [{ endOnFinish: 'abort' }, TypeError, "options.endOnFinish must be 'retire' or 'cancel', got abort"],
+    [null, TypeError, 'options must be an object, got null'],
+  ])(
+    'that are bad are refused where they are given, not at the first request: %j',
+    (options, kind, message) => {
+      const bad = options as never;
+      for (const give of [
+        () => middleware(bad),
+        () => wrapListener(() => undefined, bad),
+        () => instrumentServer(bad),
+      ]) {
+        expect(give).toThrow(kind);
+        expect(give).toThrow(message);
+      }
+    },
+  );
+});
+
+test('a listener of another event is called as it would be without us, and without a context', async () => {
+  const server = http2.createServer();
+  let seen: unknown[] = [];
+  server.on(
+    'stream',
+    wrapListener(function (this: unknown, ...args: unknown[]) {
+      const [stream, headers, flags] = args as [http2.ServerHttp2Stream, Record<string, unknown>, number];
+      seen = [this === server, headers[':path'], typeof flags, nodeOf(active())];
+      stream.respond({ ':status': 204 }, { endStream: true });
+    }) as never,
+  );
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [headers] = (await once(client.request({ ':path': '/plain' }), 'response')) as [
+    Record<string, number>,
+  ];
+  client.close();
+  server.close();
+  expect([headers[':status'], ...seen]).toEqual([204, true, '/plain', 'number', undefined]);
 });
 
 test('a listener of the hooks that throws is nobody’s trouble', async () => {
