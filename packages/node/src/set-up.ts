@@ -20,7 +20,7 @@ export function setUp(configuration: Configuration): Handle {
       'curfew: observing only, nothing is cancelled but by the application itself (CURFEW_ENFORCE=0)',
     );
   }
-  if (!configuration.guard) setGuard(false);
+  setGuard(configuration.guard);
   const telemetry = install(configuration);
   const resource = createResource(configuration);
   const metrics = createMetrics({ configuration, resource, telemetry, mayServe: isMainThread });
