@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
-import { afterFunc } from '@curfew/context';
-import { detached } from './async-context';
+import { afterFunc, withoutCancel } from '@curfew/context';
+import { context } from '@opentelemetry/api';
 import { endOf, refusalOf, tellRefused, type Call } from './call';
 import type { DriverClient, DriverPool } from './driver';
 
@@ -9,8 +9,7 @@ type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void
 /**
  * Waits for a client of a pool, but no longer than the call's context lives. A client that arrives later goes back at
  * once. What the pool does by itself meanwhile (connecting, its `connect` event, `onConnect`) is detached: a
- * connection serves many requests, and the end of the one that happened to open it must not cut its set-up short. To
- * be called with the context active.
+ * connection serves many requests, and the end of the one that happened to open it must not cut its set-up short.
  *
  * @param waiter Called once, in the asynchronous context of now.
  */
@@ -33,7 +32,7 @@ export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
   };
   const queue = pool._pendingQueue;
   const before = queue?.length ?? 0;
-  detached(() =>
+  context.with(withoutCancel(call.ctx), () =>
     pool.connect((error, client, release) => {
       // The clock may know of the end before any timer does.
       const ended = waiting && !spared ? endOf(call) : undefined;

@@ -2,7 +2,16 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { installGuard } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
-import { byItself, clientConnect, clientQuery, notice, poolConnect, poolQuery, type Method } from './methods';
+import {
+  byItself,
+  clientConnect,
+  clientQuery,
+  notice,
+  poolConnect,
+  poolQuery,
+  type Cover,
+  type Method,
+} from './methods';
 import { prototypesOf, type PgModule, type Prototypes } from './module-shape';
 import { checkOptions } from './options';
 import type { PgOptions } from './types';
@@ -44,7 +53,7 @@ export function instrumentPg(pg: PgModule | undefined = findPg(), options: PgOpt
     for (const each of undos) each();
   };
   try {
-    for (const [prototype, name, make] of covers(prototypes, options))
+    for (const [prototype, name, make] of coverings(prototypes, options))
       undos.push(wrap(prototype, name, make));
   } catch (error) {
     // A frozen prototype, a proxy that refuses: half of it covered would be worse than nothing.
@@ -54,17 +63,17 @@ export function instrumentPg(pg: PgModule | undefined = findPg(), options: PgOpt
   return undo;
 }
 
-type Cover = readonly [prototype: object, name: string, make: (original: Method) => Method];
+type Make = (original: Method, cover: Cover) => Method;
 
-function covers({ client, pool }: Prototypes, options: PgOptions): Cover[] {
+function coverings({ client, pool }: Prototypes, options: PgOptions) {
   return [
-    [client, 'query', (original) => clientQuery(original, options)],
+    [client, 'query', (original, cover) => clientQuery(original, cover, options)],
     [client, 'connect', clientConnect],
     [client, '_handleNotice', notice],
-    [pool, 'query', (original) => poolQuery(original, options)],
+    [pool, 'query', (original, cover) => poolQuery(original, cover, options)],
     [pool, 'connect', poolConnect],
     [pool, '_release', byItself],
-  ];
+  ] as const satisfies [prototype: object, name: string, make: Make][];
 }
 
 let said = false;
@@ -91,7 +100,7 @@ function findPg(): PgModule | undefined {
 }
 
 /** Puts a method over another one where that is defined. If somebody wraps ours in turn, undoing makes it inert. */
-function wrap(prototype: object, name: string, make: (original: Method) => Method): () => void {
+function wrap(prototype: object, name: string, make: Make): () => void {
   let owner: object | null = prototype;
   while (owner !== null && !Object.prototype.hasOwnProperty.call(owner, name)) {
     owner = Object.getPrototypeOf(owner) as object | null;
@@ -99,15 +108,12 @@ function wrap(prototype: object, name: string, make: (original: Method) => Metho
   const methods = owner as Methods | null;
   const original = methods?.[name];
   if (methods === null || original === undefined || WRAPPED in original) return () => undefined;
-  const covering = make(original);
-  let current = covering;
-  const wrapper = function (this: never, ...args: unknown[]) {
-    return current.apply(this, args);
-  };
-  Object.defineProperty(wrapper, WRAPPED, { value: true });
-  methods[name] = wrapper;
+  const cover: Cover = { on: true };
+  const covering = make(original, cover);
+  Object.defineProperty(covering, WRAPPED, { value: true });
+  methods[name] = covering;
   return () => {
-    current = original;
-    if (methods[name] === wrapper) methods[name] = original;
+    cover.on = false;
+    if (methods[name] === covering) methods[name] = original;
   };
 }

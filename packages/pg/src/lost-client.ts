@@ -3,17 +3,23 @@ import type { DriverClient } from './driver';
 
 const lost = new WeakMap<DriverClient, Call>();
 
+/** Whether one ever was: every query asks, and most services never lose any. */
+let any = false;
+
 /**
  * Ends the connection of a client on behalf of a call. A pool replaces a client that has ended when it is released;
  * until then its holder may go on asking it, a ROLLBACK in a `finally`, and would be told of a closed client where a
  * program without us finds a sound one.
  */
 export function giveUpClient(client: DriverClient, call: Call): void {
-  if (call.automatic) lost.set(client, call);
+  if (call.automatic) {
+    any = true;
+    lost.set(client, call);
+  }
   void Promise.resolve(client.end()).catch(() => undefined);
 }
 
 /** The automatic call that has cost the client its connection, if one has. */
 export function lostTo(client: DriverClient): Call | undefined {
-  return lost.get(client);
+  return any ? lost.get(client) : undefined;
 }

@@ -12,9 +12,19 @@ import { submit, submitToPool } from './submit';
 import { callerOf } from './supervise';
 import type { PgOptions } from './types';
 
-// The methods that go over those of pg. Under the kill switch each is pg's own and nothing else.
+// The methods that go over those of pg. Under the kill switch, and once covering is undone, each is pg's own and nothing
+// else.
 
 export type Method = (this: never, ...args: unknown[]) => unknown;
+
+/** Whether pg is still covered. Somebody may have wrapped ours in turn, and then it stays where it is. */
+export interface Cover {
+  on: boolean;
+}
+
+function covers({ on }: Cover): boolean {
+  return on && isEnforced();
+}
 
 /** The call under the active context, if that is one that can end. */
 function automaticCall(): Call | undefined {
@@ -30,8 +40,8 @@ function passOn(original: Method, self: unknown, args: unknown[]): unknown {
 }
 
 /**
- * Whether the method that is called next was called by pg-pool's `query`, with a callback of pg-pool's own. It
- * calls nothing of the user's that is not bound itself, and a query under no context should not pay for it twice.
+ * Whether the method that is called next is called by pg-pool's `query` under no context, with a callback of pg-pool's
+ * own. That calls nothing of the user's that is not bound itself, and such a query should not pay for it twice.
  */
 let byPoolQuery = false;
 
@@ -41,34 +51,30 @@ function takeByPoolQuery(): boolean {
   return taken;
 }
 
-function markedByPoolQuery(fn: () => unknown): unknown {
-  byPoolQuery = true;
+/** As `bound`, for the callback with which pg-pool's `query` goes on to that of the client. */
+function boundByPoolQuery(callback: Callback): Callback {
+  const caller = new AsyncResource('CURFEW_PG_CALLBACK');
+  return (error, client, release) =>
+    caller.runInAsyncScope(handOver, undefined, callback, error, client, release);
+}
+
+function handOver(callback: Callback, error: unknown, client: unknown, release: unknown): void {
+  // With an error it calls back at once, and that may be a callback of the user's.
+  byPoolQuery = !error;
   try {
-    return fn();
+    callback(error, client, release);
   } finally {
     byPoolQuery = false;
   }
 }
 
-/** As `bound`, for the callback with which pg-pool's `query` goes on to that of the client. */
-function boundByPoolQuery(callback: Callback): Callback {
-  const caller = new AsyncResource('CURFEW_PG_CALLBACK');
-  return (error, ...rest) => {
-    const goOn = () => callback(error, ...rest);
-    // With an error it calls back at once, and that may be a callback of the user's.
-    return error ? caller.runInAsyncScope(goOn) : caller.runInAsyncScope(markedByPoolQuery, undefined, goOn);
-  };
-}
-
-export function clientQuery(original: Method, options: PgOptions): Method {
+export function clientQuery(original: Method, cover: Cover, options: PgOptions): Method {
   return function (this: DriverClient, ...args: unknown[]) {
-    const poolsOwn = takeByPoolQuery();
+    if (takeByPoolQuery()) return original.apply(this as never, args);
     const [config, values, callback] = args;
-    if (!isEnforced() || callerOf(config) !== undefined) return original.apply(this as never, args);
+    if (!covers(cover) || callerOf(config) !== undefined) return original.apply(this as never, args);
     const call = lostTo(this) ?? automaticCall();
-    if (call === undefined || config === null || config === undefined) {
-      return poolsOwn ? original.apply(this as never, args) : passOn(original, this, args);
-    }
+    if (call === undefined || config === null || config === undefined) return passOn(original, this, args);
     if (isSubmittable(config)) {
       const given = typeof values === 'function' ? values : callback;
       if (typeof given === 'function') config.callback ??= given as Callback;
@@ -90,12 +96,19 @@ export function clientQuery(original: Method, options: PgOptions): Method {
   };
 }
 
-export function poolQuery(original: Method, options: PgOptions): Method {
+export function poolQuery(original: Method, cover: Cover, options: PgOptions): Method {
   return function (this: DriverPool, ...args: unknown[]) {
     const [config] = args;
-    if (!isEnforced()) return original.apply(this as never, args);
+    if (!covers(cover)) return original.apply(this as never, args);
     const call = automaticCall();
-    if (call === undefined) return markedByPoolQuery(() => passOn(original, this, args));
+    if (call === undefined) {
+      byPoolQuery = true;
+      try {
+        return passOn(original, this, args);
+      } finally {
+        byPoolQuery = false;
+      }
+    }
     if (typeof config === 'function' || isSubmittable(config)) return passOn(original, this, args);
     const values = typeof args[1] === 'function' ? undefined : args[1];
     const callback = typeof args[1] === 'function' ? args[1] : args[2];
@@ -105,14 +118,16 @@ export function poolQuery(original: Method, options: PgOptions): Method {
   };
 }
 
-export function poolConnect(original: Method): Method {
+export function poolConnect(original: Method, cover: Cover): Method {
   return function (this: DriverPool, ...args: unknown[]) {
-    const poolsOwn = takeByPoolQuery();
-    if (!isEnforced()) return original.apply(this as never, args);
+    const [callback] = args;
+    if (takeByPoolQuery() && typeof callback === 'function') {
+      return original.call(this as never, boundByPoolQuery(callback as Callback));
+    }
+    if (!covers(cover)) return original.apply(this as never, args);
     const call = automaticCall();
-    if (call !== undefined) return answering(call.ctx, this, args[0], (done) => checkout(call, this, done));
-    if (!poolsOwn || typeof args[0] !== 'function') return passOn(original, this, args);
-    return original.call(this as never, boundByPoolQuery(args[0] as Callback));
+    if (call === undefined) return passOn(original, this, args);
+    return answering(call.ctx, this, callback, (done) => checkout(call, this, done));
   };
 }
 
@@ -137,16 +152,16 @@ function answering(
  * Detaches what a client or a pool goes on to do by itself: a socket's events run for ever in the context that dialled
  * it, and a release serves whoever waits, opens connections, arms timers and tells the pool's events.
  */
-export function byItself(original: Method): Method {
+export function byItself(original: Method, cover: Cover): Method {
   return function (this: never, ...args: unknown[]) {
-    return isEnforced() ? detached(() => original.apply(this, args)) : original.apply(this, args);
+    return covers(cover) ? detached(() => original.apply(this, args)) : original.apply(this, args);
   };
 }
 
 /** As `byItself`, for `client.connect`, whose callback is its caller's. */
-export function clientConnect(original: Method): Method {
+export function clientConnect(original: Method, cover: Cover): Method {
   return function (this: never, ...args: unknown[]) {
-    if (!isEnforced()) return original.apply(this, args);
+    if (!covers(cover)) return original.apply(this, args);
     if (typeof args[0] === 'function') args = [bound(args[0] as Callback)];
     return detached(() => original.apply(this, args));
   };

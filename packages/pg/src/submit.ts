@@ -1,6 +1,5 @@
 import { reasonOf } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
-import { detached } from './async-context';
 import { refusalOf, tellRefused, type Call } from './call';
 import { checkout } from './checkout';
 import {
@@ -62,7 +61,7 @@ export function submitToPool(
       over = true;
       client.removeListener('error', finish);
       // The pool drops the client of a query that failed. Where only the context ended, the connection is sound.
-      detached(() => client.release?.(reasonOf(error) === undefined ? error : undefined));
+      client.release?.(reasonOf(error) === undefined ? error : undefined);
       // As pg-pool calls back: `null` is what the client says.
       callback(error ?? undefined, result);
     };
