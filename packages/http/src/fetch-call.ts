@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
 import { addAbortListener, defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
-import { afterFunc, type Context } from '@curfew/context';
+import type { Context } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { budgetFor, FOLLOWING } from './outgoing-call';
+import { afterEnd, budgetFor, FOLLOWING } from './outgoing-call';
 
 /** Whoever undici's requests are made for. */
 interface Caller {
@@ -20,13 +20,10 @@ interface Caller {
  *
  * The link is a controller of its own and not a derived context: it rejects with the caller's own reason where the
  * caller's own signal aborts, as without us, and a fetch counts as no context in telemetry.
- *
- * It is aborted in a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of
- * anybody's expression, also while `fetch` itself runs, where undici would fail an assertion and the process with it.
  */
 export class FetchCall implements Caller {
   private readonly controller = new AbortController();
-  private readonly stopContext: () => boolean;
+  private readonly stopContext: () => void;
   private readonly stopSignal: (() => void) | undefined;
   /** undici's requests under way. */
   private requests = 0;
@@ -38,10 +35,15 @@ export class FetchCall implements Caller {
     automatic: boolean,
   ) {
     (this.controller.signal as { [FOLLOWING]?: true })[FOLLOWING] = true;
-    this.stopContext = afterFunc(ctx, () => {
-      if (signal?.aborted === true) this.abort(signal.reason);
-      else this.abort(automatic ? automaticError(ctx) : ctx.err());
-    });
+    // Not before `fetch` itself has returned either: undici would fail an assertion, and the process with it.
+    this.stopContext = afterEnd(
+      ctx,
+      () => automatic,
+      () => {
+        if (signal?.aborted === true) this.abort(signal.reason);
+        else this.abort(automatic ? automaticError(ctx) : ctx.err());
+      },
+    );
     // Once everybody has heard of it: the context may follow this signal by way of another, and has to have ended
     // before the call does, which is when its span is written.
     if (signal !== undefined)

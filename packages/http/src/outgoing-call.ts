@@ -1,5 +1,5 @@
 import { context } from '@opentelemetry/api';
-import { from, isDeadlineExceeded, type Context } from '@curfew/context';
+import { afterFunc, from, isDeadlineExceeded, type Context } from '@curfew/context';
 import { hooks, isEnforced, nodeOf, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
 
@@ -45,6 +45,27 @@ export function callingContext(): Context | undefined {
   const node = nodeOf(ctx);
   if (node === undefined || node.ending?.retired === true) return undefined;
   return ctx.getValue(SUPPRESS_TRACING_KEY) === true ? undefined : from(ctx);
+}
+
+/**
+ * Calls `fn` once the context has ended: never in the caller's stack, since `err()`, which may be what notices a
+ * deadline, is asked in the middle of anybody's expression. For a call that the program did not put under the context it
+ * is a later turn of the loop: a program that ends its own calls when its client leaves, as proxies and pipelines do, has
+ * done so by then, and they fail as they always did. Returns how to stop following.
+ */
+export function afterEnd(ctx: Context, isAutomatic: () => boolean, fn: () => void): () => void {
+  let following = true;
+  const end = () => {
+    if (following) fn();
+  };
+  const stop = afterFunc(ctx, () => {
+    if (isAutomatic()) setImmediate(end);
+    else end();
+  });
+  return () => {
+    following = false;
+    stop();
+  };
 }
 
 /** Tells that a call was refused, where it was for a spent budget. */

@@ -1,8 +1,8 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { afterFunc, isDeadlineExceeded, type Context } from '@curfew/context';
+import { isDeadlineExceeded, type Context } from '@curfew/context';
 import { automaticError, markAutomatic } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { budgetFor, FOLLOWING } from './outgoing-call';
+import { afterEnd, budgetFor, FOLLOWING } from './outgoing-call';
 
 /** How a request ends with its context. The explicit form takes over what the patched one, which is inner, began. */
 interface Following {
@@ -25,13 +25,16 @@ export function follow(ctx: Context, request: Request, automatic: boolean): void
   const following: Following = { automatic };
   request[FOLLOWING] = following;
   tellBudget(ctx, request);
-  // In a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of anybody's expression.
-  const stop = afterFunc(ctx, () => {
-    // Over by now, and its connection may be another request's already.
-    if (request.destroyed) return;
-    if (following.automatic) cut(request, automaticError(ctx));
-    else (request.res ?? request).destroy(abortError(ctx.err()));
-  });
+  const stop = afterEnd(
+    ctx,
+    () => following.automatic,
+    () => {
+      // Over by now, and its connection may be another request's already; or ended by its own program.
+      if (request.destroyed || request.res?.destroyed === true) return;
+      if (following.automatic) cut(request, automaticError(ctx));
+      else (request.res ?? request).destroy(abortError(ctx.err()));
+    },
+  );
   // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
   request.once('close', stop);
 }
