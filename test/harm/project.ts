@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,24 +14,41 @@ export interface ForeignProject {
 
 /**
  * What others publish is installed once for a lock file, beside other temporary files; each run has a folder of its
- * own within, from which Node.js finds ours first and then theirs.
+ * own within, from which Node.js finds ours first and then theirs. `undefined` where there is no registry.
  */
-export function foreignProject(): ForeignProject {
+export function foreignProject(): ForeignProject | undefined {
   const shared = installed();
+  if (shared === undefined) return undefined;
   const dir = mkdtempSync(join(shared, 'run-'));
   unpackOurs(dir);
   cpSync(join(__dirname, 'programs'), dir, { recursive: true });
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
 
-function installed(): string {
+function installed(): string | undefined {
   const source = join(__dirname, 'project');
   const lock = readFileSync(join(source, 'package-lock.json'));
   const dir = join(tmpdir(), `curfew-harm-${createHash('sha256').update(lock).digest('hex').slice(0, 12)}`);
   if (existsSync(dir)) return dir;
   const fresh = mkdtempSync(join(tmpdir(), 'curfew-harm-'));
   cpSync(source, fresh, { recursive: true });
-  npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--engine-strict=false'], fresh);
+  const options = [
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--fetch-retries=1',
+    '--engine-strict=false',
+  ];
+  const { status, stderr } = spawnSync('npm', ['ci', ...options], {
+    cwd: fresh,
+    env: withoutNpm(),
+    encoding: 'utf8',
+  });
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    if (/EUSAGE|ERESOLVE|ETARGET|EINTEGRITY|E404/.test(stderr)) throw new Error(stderr);
+    return undefined;
+  }
   try {
     renameSync(fresh, dir);
   } catch {
@@ -78,8 +95,4 @@ function expectInstalled({ name, dependencies = {} }: Packed['manifest']): void 
 /** npm reads its own settings from the environment that `npm test` made; a nested run starts afresh. */
 function withoutNpm(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('npm_')));
-}
-
-function npm(args: readonly string[], cwd: string): void {
-  execFileSync('npm', args, { cwd, env: withoutNpm(), stdio: ['ignore', 'pipe', 'pipe'] });
 }

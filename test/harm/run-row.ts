@@ -30,7 +30,7 @@ export interface Ran {
 export interface Place {
   readonly node: string;
   readonly dir: string;
-  readonly upstreams: { readonly http: Upstream; readonly postgres: Upstream | undefined };
+  readonly upstreams: Readonly<Record<'http' | 'postgres', Upstream>>;
 }
 
 const ENVIRONMENTS: Readonly<Record<Way, Readonly<Record<string, string>>>> = {
@@ -58,7 +58,6 @@ export async function runRow(row: Row, place: Place): Promise<Ran[]> {
 
 async function runWay(row: Row, way: Way, listening: Listening, place: Place): Promise<Ran[]> {
   const upstream = row.postgres === true ? place.upstreams.postgres : place.upstreams.http;
-  if (upstream === undefined) return [];
   const launch: Launch = {
     node: place.node,
     dir: place.dir,
