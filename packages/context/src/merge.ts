@@ -61,6 +61,8 @@ function follow(node: TreeNode, up: ContextNode, terms: Terms): void {
     () => {
       endWith(node, up);
       takeDeadline(node, up, terms);
+      // Nothing is to come from a request that is retired, and it must not be kept for as long as a job lives.
+      if (up.ending !== undefined) node.unlink = undefined;
     },
     'due',
   );

@@ -143,6 +143,13 @@ test('what Curfew added to the other one, a limit or an end, is known as that in
   expect(nodeOf(a)?.due?.limit).toBe('automatic');
 });
 
+test('a job that outlives a request keeps nothing of it', () => {
+  const [request] = withTimeout(background(), 60);
+  const [job] = merge(background(), request);
+  retire(request);
+  expect([nodeOf(job)?.unlink, nodeOf(job)?.own, job.err()]).toEqual([undefined, undefined, undefined]);
+});
+
 test('released before either, it leaves no timer and no callback', () => {
   const before = deadlineStatus().live;
   const [request] = withTimeout(background(), 60);

@@ -80,7 +80,8 @@ describe('a call under a context that is done', () => {
     const [canceled, cancel] = withCancel(background());
     cancel(new Error('left'));
     for (const ctx of [spent, canceled]) {
-      const [first, second] = await Promise.all([1, 2].map(() => rejection(run(ctx, () => fetch(url)))));
+      const call = () => rejection(run(ctx, () => fetch(url)));
+      const [first, second] = await Promise.all([call(), call()]);
       expect([first.name, first.cause, isAutomatic(first)]).toEqual([ctx.err()?.name, ctx.err(), true]);
       expect(second).not.toBe(first);
       await expect(fetchUnder(ctx, url)).rejects.toBe(ctx.err());
