@@ -8,8 +8,8 @@ import {
 } from './errors';
 import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
 import { callLater, notify } from './notify';
-import { currentOperation, letOperationsGo } from './operation';
-import type { ContextNode, Ending, Operation, Origin, Outcome } from './protocol';
+import { currentOperation } from './operation';
+import type { ContextNode, Ending, Origin, Outcome } from './protocol';
 import { runtime } from './runtime';
 
 /** One end. Mutable here alone: the fan-out grows while the subtree is marked. */
@@ -153,17 +153,19 @@ function releaseLeaf(node: ContextNode, now: number): void {
 
 /** Whether work is unsettled in the subtree other than the current operation and those it runs in. */
 function hasOtherWork(root: ContextNode): boolean {
-  let own: Set<Operation> | undefined;
   for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
-    for (let operation = node.operations; operation !== undefined; operation = operation.next) {
-      if (own === undefined) {
-        own = new Set();
-        for (let up = currentOperation(); up !== undefined; up = up.parent) own.add(up);
-      }
-      if (!own.has(operation)) return true;
-    }
+    if (node.operations !== undefined && node.operations.unsettled > ownUnder(node)) return true;
   }
   return false;
+}
+
+/** How many unsettled operations of a node are the current one, or one that it runs in. */
+function ownUnder(node: ContextNode): number {
+  let count = 0;
+  for (let up = currentOperation(); up !== undefined; up = up.parent) {
+    if (!up.settled && up.node === node) count++;
+  }
+  return count;
 }
 
 /** Takes a node out of its parent's list. It keeps its parent for its name. */
@@ -180,8 +182,12 @@ function leave(node: ContextNode): void {
   node.next = undefined;
 }
 
-/** Drops the timer and the foreign listener. */
+/** Drops the timer, the foreign listener and the operations. */
 function letGo(node: ContextNode): void {
+  if (node.operations !== undefined) {
+    node.operations.node = undefined;
+    node.operations = undefined;
+  }
   const own = node.own;
   if (own !== undefined && own.node !== undefined) {
     // However late its timer is.
@@ -220,7 +226,6 @@ function finish(root: ContextNode, ending: End): void {
       signals++;
       told.push(node);
     } else if (everyone || node.firstCallback !== undefined) told.push(node);
-    if (!everyone && node.operations !== undefined) letOperationsGo(node);
     if (node.firstChild !== undefined) {
       node = node.firstChild;
       continue;
@@ -242,10 +247,7 @@ function finish(root: ContextNode, ending: End): void {
   if (hooks.contextEnded !== undefined) {
     // One reading for all of them, where there is none yet.
     const now = Number.isNaN(ending.markedAt) ? runtime.clock.now() : ending.markedAt;
-    for (const each of told) {
-      hooks.contextEnded(each, ending, now);
-      if (each.operations !== undefined) letOperationsGo(each);
-    }
+    for (const each of told) hooks.contextEnded(each, ending, now);
   }
   if (signals > 0) {
     const error = errorOf(root);
@@ -286,7 +288,6 @@ export function retireNode(node: ContextNode, now = NaN): void {
   }
   const { hooks } = runtime.board;
   if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending, now);
-  letOperationsGo(node);
   callDue();
 }
 

@@ -10,7 +10,7 @@ import {
   type Due,
   type Ending,
   type Layer,
-  type Operation,
+  type Operations,
 } from './protocol';
 import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './state';
 import type { CancelContext, Context } from './types';
@@ -30,7 +30,7 @@ export class TreeNode implements CancelContext, ContextNode {
   lastCallback: Callback | undefined = undefined;
   controller: AbortController | undefined = undefined;
   unlink: (() => void) | undefined = undefined;
-  operations: Operation | undefined = undefined;
+  operations: Operations | undefined = undefined;
   slot = -1;
 
   constructor(

@@ -1,6 +1,6 @@
 import { context, diag, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
 import { OPERATION_KEY } from './keys';
-import type { ContextNode, Operation } from './protocol';
+import type { ContextNode, Operation, Operations } from './protocol';
 import { runtime } from './runtime';
 import type { OperationOptions } from './types';
 
@@ -25,51 +25,35 @@ export function currentOperation(): Operation | undefined {
   return (context.active().getValue(OPERATION_KEY) as Operation | undefined) ?? synchronous;
 }
 
+/** Where operations belong that have settled. */
+const NOWHERE: Operations = { node: undefined, unsettled: 0 };
+
 class Work implements Operation {
   settled = false;
-  slot = -1;
-  prev: Operation | undefined = undefined;
-  next: Operation | undefined = undefined;
+  record: unknown = undefined;
 
   constructor(
-    public node: ContextNode | undefined,
+    private operations: Operations,
     public parent: Operation | undefined,
     readonly name: string | undefined,
     readonly kind: string,
   ) {}
+
+  get node(): ContextNode | undefined {
+    return this.operations.node;
+  }
 
   settle(): void {
     if (this.settled) return;
     this.settled = true;
     // Work that starts its own successor would make a chain of settled ones without an end.
     this.parent = unsettled(this.parent);
-    const { node, prev, next } = this;
-    if (node !== undefined) {
-      if (prev === undefined) node.operations = next;
-      else prev.next = next;
-      if (next !== undefined) next.prev = prev;
-    }
+    const { operations } = this;
+    if (--operations.unsettled === 0 && operations.node !== undefined) operations.node.operations = undefined;
     const { hooks } = runtime.board;
     if (hooks.operationSettled !== undefined) hooks.operationSettled(this);
-    letGo(this);
-  }
-}
-
-/** An operation may be held for long, by what never settles or by those that it runs in: not so its context. */
-function letGo(operation: Operation): void {
-  operation.node = undefined;
-  operation.prev = undefined;
-  operation.next = undefined;
-}
-
-/** Lets a node that has ended go from its operations, once everybody has been told which they are. */
-export function letOperationsGo(node: ContextNode): void {
-  let operation = node.operations;
-  node.operations = undefined;
-  while (operation !== undefined) {
-    const { next } = operation;
-    letGo(operation);
-    operation = next;
+    // It may be held for long, by those that run in it.
+    this.operations = NOWHERE;
   }
 }
 
@@ -81,16 +65,13 @@ function unsettled(operation: Operation | undefined): Operation | undefined {
 
 /** Starts an operation under a node. Whoever starts one settles it. */
 export function begin(node: ContextNode, options: OperationOptions | undefined): Operation {
-  const operation = new Work(node, unsettled(currentOperation()), options?.name, options?.kind ?? 'internal');
   const ended = node.ending !== undefined;
-  if (!ended) {
-    operation.next = node.operations;
-    if (operation.next !== undefined) operation.next.prev = operation;
-    node.operations = operation;
-  }
+  const operations = ended ? { node, unsettled: 0 } : (node.operations ??= { node, unsettled: 0 });
+  operations.unsettled++;
+  const operation = new Work(operations, currentOperation(), options?.name, options?.kind ?? 'internal');
   const { hooks } = runtime.board;
   if (hooks.operationBegun !== undefined) hooks.operationBegun(operation);
-  if (ended) letGo(operation);
+  if (ended) operations.node = undefined;
   return operation;
 }
 

@@ -104,24 +104,32 @@ export interface Callback {
   next: Callback | undefined;
 }
 
+/**
+ * What a node and its unsettled operations know each other by. Neither holds the other by it once the node has ended:
+ * what never settles must not keep an ended context and its values for ever.
+ */
+export interface Operations {
+  /** `undefined` once it has ended. */
+  node: ContextNode | undefined;
+  unsettled: number;
+}
+
 /** A unit of work under a context: what scope, run, track and group start. */
 export interface Operation {
+  /** The context that it runs under; `undefined` once that has ended, or the operation has settled. */
+  readonly node: ContextNode | undefined;
   /**
-   * The context that it runs under. `undefined` once that has ended or the operation has settled, when all hooks have been
-   * told: what never settles must not keep an ended context, and its values, for ever.
+   * The operation in which this one began; carried in the OpenTelemetry context. Once this one has settled, the nearest of
+   * those around it that has not.
    */
-  node: ContextNode | undefined;
-  /** The nearest unsettled operation in which this one began; carried in the OpenTelemetry context. */
-  parent: Operation | undefined;
+  readonly parent: Operation | undefined;
   readonly name: string | undefined;
   readonly kind: string;
   settled: boolean;
   /** Settles it. Calls after the first do nothing. */
   settle(): void;
   /** Telemetry's own. */
-  slot: number;
-  prev: Operation | undefined;
-  next: Operation | undefined;
+  record: unknown;
 }
 
 /** Bits of `ContextNode.flags`. */
@@ -161,8 +169,8 @@ export interface ContextNode extends CancelContext {
   controller: AbortController | undefined;
   /** Undoes the link to a foreign signal or to a context of another protocol. */
   unlink: (() => void) | undefined;
-  /** Unsettled operations, newest first; none once it has ended and all hooks have been told. */
-  operations: Operation | undefined;
+  /** `undefined` where no operation is unsettled, and once it has ended. */
+  operations: Operations | undefined;
   /** Telemetry's own: the index of its record, or -1. */
   slot: number;
   /** The one method that every protocol has beside the public ones: calls `fn` once, at the end; returns stop. */

@@ -38,6 +38,7 @@ export {
   type Ending,
   type Layer,
   type Operation,
+  type Operations,
   type Origin,
   type Outcome,
   type RootMark,
@@ -147,7 +148,7 @@ export function retire(ctx: OtelContext): void {
 
 /**
  * Starts an operation under a context; `undefined` where the context never ends. Whoever starts one settles it, once
- * the work has really stopped: one that is never settled counts as an orphan for ever.
+ * the work has really stopped: one that is never settled counts as an orphan for as long as anybody holds it.
  *
  * @throws TypeError if `ctx` is no Context or the options are no object.
  * @example

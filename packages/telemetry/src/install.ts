@@ -5,7 +5,7 @@ import { createEvents } from './events';
 import { createExemplars } from './exemplars';
 import { watchLingering } from './lingering';
 import { createLive } from './live';
-import { createOpenSpans } from './open-spans';
+import { createOpenWork } from './open-work';
 import { checkTelemetryOptions, type TelemetryOptions, type TelemetrySettings } from './options';
 import { createOrigins } from './origins';
 import { createOwnSpans } from './own-spans';
@@ -20,7 +20,7 @@ import { createStore } from './store';
 import { VERSION } from './version';
 import { createLogRecords } from './log-records';
 import { createWarnings } from './warnings';
-import { createWork } from './work';
+import { createWork, type Running } from './work';
 
 /** The figures of this process, and the ways to them. */
 export interface Telemetry {
@@ -83,7 +83,6 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
   const slots = nextSlots();
   const live = createLive(slots.contexts);
   const steady = createSteady();
-  const spans = createOpenSpans();
   const own = createOwnSpans(VERSION);
   const exemplars = createExemplars();
   const origins = createOrigins(settings.captureStacks);
@@ -92,6 +91,8 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
   const reports = createReports({ store, live, origins, warn: createWarnings(emit), tell });
   const hookErrorsBefore = hookErrors();
   let ownErrors = 0;
+  /** After an uninstall, the figures as they were then. */
+  let final: readonly Family[] | undefined;
 
   function onError(error: unknown): void {
     ownErrors++;
@@ -104,7 +105,8 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
     steady,
     orphanGrace,
     orphanReportAfter: Math.max(orphanGrace, orphanReportAfter),
-    onOrphanSettled: (running, now) => own.orphaned(running, store.kinds.value(running.kind), now),
+    onOrphanSettled: (running, now, collected) =>
+      own.orphaned(running, { kind: store.kinds.value(running.kind), now, collected }),
     onOrphanReport(running, now) {
       try {
         reports.orphan(running, now);
@@ -113,14 +115,36 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
       }
     },
   });
-  const parts = { store, live, work, spans, own, exemplars, origins, reports, tell, steady, slots, onError };
+  const spans = createOpenWork(dropped);
+  const operations = createOpenWork(dropped);
+
+  function dropped(running: Running): void {
+    try {
+      if (final === undefined) work.drop(running);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  const parts = {
+    store,
+    live,
+    work,
+    spans,
+    operations,
+    own,
+    exemplars,
+    origins,
+    reports,
+    tell,
+    steady,
+    onError,
+  };
   const recorder = createRecorder({ ...parts, optIn: settings });
   const unsubscribe = subscribe(recorder.events);
   const watch = watchLingering({ live, steady, lingerAfter, onLingering: reports.lingering });
   const spanProcessor = createProcessor(parts);
   const errors = () => hookErrors() - hookErrorsBefore + ownErrors;
-  /** After an uninstall, the figures as they were then. */
-  let final: readonly Family[] | undefined;
   const families = () => final ?? collect({ ...parts, lingerAfter, installedAt, errors });
 
   return {

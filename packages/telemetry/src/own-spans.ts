@@ -27,8 +27,17 @@ export interface OwnSpans {
     open: MarkableSpan | undefined,
     now: number,
   ): void;
-  /** One for each orphan, when it settles. */
-  orphaned(work: Running, kind: string, now: number): void;
+  /** One for each orphan, when it settles or nobody can settle it any more. */
+  orphaned(work: Running, stopped: Stopped): void;
+}
+
+/** How an orphan stopped. */
+interface Stopped {
+  /** The kind of its work. */
+  readonly kind: string;
+  readonly now: number;
+  /** It did not settle, but was garbage-collected: when it really stopped is not known. */
+  readonly collected: boolean;
 }
 
 /** A span that is over already. */
@@ -96,7 +105,7 @@ export function createOwnSpans(version: string): OwnSpans {
         },
       });
     },
-    orphaned({ spanContext, derivedUnder, untraced, endedAt, reason, name }, kind, now) {
+    orphaned({ spanContext, derivedUnder, untraced, endedAt, reason, name }, { kind, now, collected }) {
       if (untraced) return;
       const own = valid(spanContext);
       const derived = valid(derivedUnder);
@@ -110,6 +119,7 @@ export function createOwnSpans(version: string): OwnSpans {
           'curfew.cancel.reason': REASON_NAMES[reason] ?? 'canceled',
           'curfew.operation.kind': kind,
           ...(typeof name === 'string' ? { [SPAN_ATTRIBUTES.operationName]: clean(name) } : {}),
+          ...(collected ? { [SPAN_ATTRIBUTES.collected]: true } : {}),
         },
       });
     },

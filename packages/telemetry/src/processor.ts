@@ -2,7 +2,7 @@ import { hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
 import { slotOf, type Live } from './live';
 import { markLate, type MarkableSpan } from './marking';
-import type { OpenSpans } from './open-spans';
+import type { OpenWork } from './open-work';
 import type { OwnSpans } from './own-spans';
 import type { Store } from './store';
 import type { Running, Work } from './work';
@@ -18,7 +18,7 @@ export interface CurfewSpanProcessor {
 export interface ProcessorParts {
   readonly store: Store;
   readonly work: Work;
-  readonly spans: OpenSpans;
+  readonly spans: OpenWork;
   readonly own: OwnSpans;
   readonly live: Live;
   /** Called with what was thrown: a processor's exception would reach the application. */
@@ -62,25 +62,14 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
     running.set(span, begun);
     const { ending } = node;
     if (ending === undefined) {
-      spans.add(slotOf(live, node), begun);
+      spans.add(begun, node, slotOf(live, node));
       return;
     }
     work.contextEnded(begun, { node, name: store.names.peek(node.name), ending });
-    spans.add(-1, begun);
+    spans.add(begun, node, -1);
     // Last, since a span of somebody's own making may throw.
     markLate(span, node, ending);
   }
-
-  function settle(ended: Running): void {
-    try {
-      spans.remove(ended);
-      work.settle(ended);
-    } catch (error) {
-      onError(error);
-    }
-  }
-
-  spans.onDropped(settle);
 
   return {
     onStart(span, parentContext) {
@@ -95,7 +84,12 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
       const ended = running.get(span);
       if (ended === undefined) return;
       running.delete(span);
-      settle(ended);
+      try {
+        spans.remove(ended);
+        work.settle(ended);
+      } catch (error) {
+        onError(error);
+      }
     },
     forceFlush: () => Promise.resolve(),
     shutdown() {

@@ -19,10 +19,9 @@ import { addLive, nameOfLive, removeLive, slotOf, type Live } from './live';
 import type { Lost } from './lost';
 import type { TellEvent } from './events';
 import { excuseAbort, mark, type MarkableSpan } from './marking';
-import type { OpenSpans } from './open-spans';
+import type { OpenWork } from './open-work';
 import type { Origins } from './origins';
 import { wallTime, type OwnSpans } from './own-spans';
-import type { Operations } from './record-operations';
 import { steadyNow, type Steady } from './steady';
 import { add, recordable, type Store } from './store';
 import type { Work } from './work';
@@ -34,8 +33,8 @@ export interface ContextParts {
   readonly store: Store;
   readonly live: Live;
   readonly work: Work;
-  readonly operations: Operations;
-  readonly spans: OpenSpans;
+  readonly operations: OpenWork;
+  readonly spans: OpenWork;
   readonly own: OwnSpans;
   readonly exemplars: Exemplars;
   readonly known: Known;
@@ -91,15 +90,16 @@ export function recordContexts(parts: ContextParts): ContextEvents {
     at: { bucket: number; seconds: number; now: number },
   ): void {
     if (!exemplars.wants(duration, at.bucket, at.now)) return;
-    const span = spanOf(node, spans.oldest(slot)?.spanContext);
+    const span = spanOf(node, spans.oldest(slot, node)?.spanContext);
     exemplars.take(duration, at.bucket, { value: at.seconds, now: at.now, span });
   }
 
   function release(node: ContextNode, slot: number): void {
     node.slot = -1;
+    operations.release(slot, node);
+    spans.release(slot, node);
     if (slot < 0) return;
     removeLive(live, slot);
-    spans.release(slot);
     if (origins !== undefined) origins.drop(slot);
     if (lost !== undefined) lost.unwatch(slot);
   }
@@ -123,13 +123,11 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   function leaveWorkBehind(node: ContextNode, slot: number, ending: Ending, name: number): void {
     const madeAt = slot < 0 ? undefined : origins?.of(slot);
     const left = { node, name, ending, at: ending.at, madeAt };
-    for (let operation = node.operations; operation !== undefined; operation = operation.next) {
-      const running = operations.find(operation);
-      if (running !== undefined) work.contextEnded(running, left);
+    for (let open = operations.oldest(slot, node); open !== undefined; open = open.newer) {
+      work.contextEnded(open, left);
     }
-    if (slot < 0) return;
     const at = wallTime(ending.at, ending.markedAt);
-    for (let open = spans.oldest(slot); open !== undefined; open = open.newer) {
+    for (let open = spans.oldest(slot, node); open !== undefined; open = open.newer) {
       work.contextEnded(open, left);
       if (open.span === undefined) continue;
       if (++marked > MAX_MARKED_SPANS) {
@@ -145,9 +143,8 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   }
 
   /** A release aborts what is still on its way under it, and that is no error of its spans. */
-  function excuseAborts(slot: number, ending: Ending): void {
-    if (slot < 0) return;
-    for (let open = spans.oldest(slot); open !== undefined; open = open.newer) {
+  function excuseAborts(node: ContextNode, slot: number, ending: Ending): void {
+    for (let open = spans.oldest(slot, node); open !== undefined; open = open.newer) {
       if (open.span === undefined) continue;
       try {
         excuseAbort(open.span, ending);
@@ -170,11 +167,11 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       const slot = slotOf(live, node);
       if (outcome === 'completed') {
         recordEnd(node, slot, OUTCOME.completed, reading(now));
-        if (ending.node !== undefined) excuseAborts(slot, ending);
+        if (ending.node !== undefined) excuseAborts(node, slot, ending);
       } else {
         const name = recordEnd(node, slot, OUTCOME[outcome], steadyNow(steady, ending.markedAt));
         if (ending.node === node) {
-          const open = slot < 0 ? undefined : spans.oldest(slot);
+          const open = spans.oldest(slot, node);
           const span = exemplars.kept ? spanOf(node, open?.spanContext) : undefined;
           deliveries.push({ ending, name, open: open?.span, span });
           marked = 0;

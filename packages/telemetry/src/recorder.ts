@@ -4,14 +4,13 @@ import type { Exemplars } from './exemplars';
 import { createKnown } from './known';
 import { nameOfLive, removeLive, type Live } from './live';
 import { createLost } from './lost';
-import type { OpenSpans } from './open-spans';
+import type { OpenWork } from './open-work';
 import type { Origins } from './origins';
 import type { OwnSpans } from './own-spans';
 import { recordAdapters } from './record-adapters';
 import { recordContexts } from './record-contexts';
 import { recordOperations } from './record-operations';
 import type { Reports } from './reports';
-import type { Slots } from './slots';
 import { steadyNow, type Steady } from './steady';
 import { add, type Store } from './store';
 import type { Work } from './work';
@@ -20,14 +19,14 @@ export interface RecorderParts {
   readonly store: Store;
   readonly live: Live;
   readonly work: Work;
-  readonly spans: OpenSpans;
+  readonly spans: OpenWork;
+  readonly operations: OpenWork;
   readonly own: OwnSpans;
   readonly exemplars: Exemplars;
   readonly origins: Origins | undefined;
   readonly reports: Reports;
   readonly tell: TellEvent;
   readonly steady: Steady;
-  readonly slots: Slots;
   onError(error: unknown): void;
   /** What is recorded only where asked for. */
   readonly optIn: { readonly lost: boolean; readonly cleanups: boolean; readonly durationByName: boolean };
@@ -40,23 +39,23 @@ export interface Recorder {
 
 /** Listens to the hooks and turns what they tell into figures. */
 export function createRecorder(parts: RecorderParts): Recorder {
-  const { store, live, spans, origins, reports, steady, optIn } = parts;
+  const { store, live, spans, operations, origins, reports, steady, optIn } = parts;
   const known = createKnown(store);
-  const operations = recordOperations(parts);
   const lost = optIn.lost ? createLost(loseContext) : undefined;
 
   function loseContext(slot: number): void {
     add(store.numbers.lost, nameOfLive(live, slot), 1);
     reports.lost(slot, steadyNow(steady));
     removeLive(live, slot);
-    spans.release(slot);
+    operations.release(slot, undefined);
+    spans.release(slot, undefined);
     origins?.drop(slot);
   }
 
   return {
     events: {
-      ...recordContexts({ ...parts, operations, known, lost, durationByName: optIn.durationByName }),
-      ...operations.events,
+      ...recordContexts({ ...parts, known, lost, durationByName: optIn.durationByName }),
+      ...recordOperations(parts),
       ...recordAdapters({
         ...parts,
         known,

@@ -291,6 +291,8 @@ export const SPAN_ATTRIBUTES = {
   /** Seconds. */
   propagation: 'curfew.cancel.propagation.duration',
   operationName: 'curfew.operation.name',
+  /** On the span of an orphan that never settled, but was garbage-collected: it ends where that was noticed. */
+  collected: 'curfew.operation.collected',
 } as const;
 
 /** Names of spans, and of the events of spans and of log records. */

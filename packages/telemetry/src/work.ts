@@ -4,6 +4,7 @@ import { trace, type SpanContext } from '@opentelemetry/api';
 import { REASON, REASONS } from './cells';
 import type { Exemplars } from './exemplars';
 import type { MarkableSpan } from './marking';
+import type { OpenWork } from './open-work';
 import { passed, steadyNow, type Steady } from './steady';
 import { add, type Store } from './store';
 
@@ -31,11 +32,15 @@ export interface Running {
   /** Neighbours among the work whose context has ended, by `endedAt`. */
   prev: Running | undefined;
   next: Running | undefined;
-  /** Neighbours among the open spans of one context. */
+  /** Neighbours among the open work of one context. */
   older: Running | undefined;
   newer: Running | undefined;
-  /** The slot of that context in the live list, or -1. */
+  /** Where that list is: the slot of the context in the live list, or a number below 0. */
   context: number;
+  /** Who holds what is needed to end it; `undefined` once nobody of ours does. */
+  holder: OpenWork | undefined;
+  /** Of an operation, what it carries; held like a span. */
+  ticket: object | undefined;
 }
 
 /** What is known of a piece of work when it begins. */
@@ -51,8 +56,8 @@ export interface WorkOptions {
   readonly orphanGrace: number;
   /** Milliseconds. */
   readonly orphanReportAfter: number;
-  /** An orphan settled at `now`. */
-  onOrphanSettled(work: Running, now: number): void;
+  /** An orphan settled at `now`; or was found then to have been garbage-collected unsettled. */
+  onOrphanSettled(work: Running, now: number, collected: boolean): void;
   /** An orphan has been running for `orphanReportAfter`. */
   onOrphanReport(work: Running, now: number): void;
 }
@@ -73,6 +78,8 @@ export interface EndedContext {
 export interface Work {
   begin(kind: number, origin: WorkOrigin): Running;
   settle(work: Running): void;
+  /** It was garbage-collected unsettled: it runs no more, and nobody knows since when. */
+  drop(work: Running): void;
   /** Its context ended for a reason, at `at`: from here on it settles, or becomes an orphan. */
   contextEnded(work: Running, ended: EndedContext): void;
   /** Brings orphans up to date with the clock, before figures are read. */
@@ -129,6 +136,8 @@ export function createWork(options: WorkOptions): Work {
 
   function becomeOrphan(work: Running, now: number): void {
     work.orphan = true;
+    // It may never settle. From here on it lives as long as whoever could settle it.
+    work.holder?.letGo(work);
     const cell = cellOf(work);
     add(orphans, cell, 1);
     add(orphansActive, cell, 1);
@@ -136,6 +145,22 @@ export function createWork(options: WorkOptions): Work {
     endSums[cell] = (endSums[cell] as number) + work.endedAt;
     if (exemplars.wants(orphans, cell, now))
       exemplars.take(orphans, cell, { value: 1, now, span: work.spanContext });
+  }
+
+  /** Its context had ended, and now it runs no more. */
+  function leave(work: Running, now: number, collected: boolean): void {
+    const cell = cellOf(work);
+    const took = now - work.endedAt;
+    // A blocked loop may have kept the timer from telling.
+    if (!work.orphan && took >= options.orphanGrace) becomeOrphan(work, now);
+    remove(work);
+    if (work.orphan) {
+      add(orphansActive, cell, -1);
+      endSums[cell] = (endSums[cell] as number) - work.endedAt;
+      add(orphanTime, cell, took / 1000);
+    }
+    if (first === undefined) disarm();
+    if (work.orphan) options.onOrphanSettled(work, now, collected);
   }
 
   function catchUp(now: number): void {
@@ -205,27 +230,23 @@ export function createWork(options: WorkOptions): Work {
         older: undefined,
         newer: undefined,
         context: -1,
+        holder: undefined,
+        ticket: undefined,
       };
     },
     settle(work) {
       add(operations, work.kind, -1);
       if (Number.isNaN(work.endedAt)) return;
       const now = steadyNow(steady);
-      const cell = cellOf(work);
-      const took = now - work.endedAt;
-      const bucket = settleDuration.record(work.reason * store.kinds.size + work.kind, took / 1000);
+      const seconds = (now - work.endedAt) / 1000;
+      const bucket = settleDuration.record(work.reason * store.kinds.size + work.kind, seconds);
       if (exemplars.wants(settleDuration, bucket, now))
-        exemplars.take(settleDuration, bucket, { value: took / 1000, now, span: work.spanContext });
-      // A blocked loop may have kept the timer from telling.
-      if (!work.orphan && took >= options.orphanGrace) becomeOrphan(work, now);
-      remove(work);
-      if (work.orphan) {
-        add(orphansActive, cell, -1);
-        endSums[cell] = (endSums[cell] as number) - work.endedAt;
-        add(orphanTime, cell, took / 1000);
-      }
-      if (first === undefined) disarm();
-      if (work.orphan) options.onOrphanSettled(work, now);
+        exemplars.take(settleDuration, bucket, { value: seconds, now, span: work.spanContext });
+      leave(work, now, false);
+    },
+    drop(work) {
+      add(operations, work.kind, -1);
+      if (!Number.isNaN(work.endedAt)) leave(work, steadyNow(steady), true);
     },
     contextEnded(work, { node, name, ending, at, madeAt }) {
       if (!Number.isNaN(work.endedAt) || ending.reason === undefined) return;
