@@ -29,7 +29,12 @@ export interface AdapterParts {
 
 type AdapterEvents = Pick<
   HookEvents,
-  'chainBroken' | 'cancellationObserved' | 'deadlineReceived' | 'callRefused' | 'backendCancel'
+  | 'chainBroken'
+  | 'cancellationObserved'
+  | 'deadlineReceived'
+  | 'callRefused'
+  | 'backendCancel'
+  | 'errorGuarded'
 > &
   Partial<Pick<HookEvents, 'cleanupDone'>>;
 
@@ -78,6 +83,10 @@ export function recordAdapters({
       const database = Object.hasOwn(SYSTEM, system) ? SYSTEM[system as keyof typeof SYSTEM] : SYSTEM._OTHER;
       const cell = database * BACKENDS + known(BACKEND, outcome, 'failed');
       record(histograms.backendCancel, cell, duration, ctx);
+    },
+
+    errorGuarded() {
+      add(numbers.guarded, 0, 1);
     },
 
     ...(cleanups

@@ -265,6 +265,13 @@ export const INSTRUMENTS = {
     help: 'Exceptions that listeners of the hooks threw.',
     attributes: [],
   },
+  guarded: {
+    name: 'curfew.sdk.guarded',
+    kind: 'counter',
+    unit: '{error}',
+    help: "Errors of Curfew's own automatic cancellations that the guard kept from ending the process.",
+    attributes: [],
+  },
   startTime: {
     name: 'curfew.process.start.time',
     kind: 'gauge',

@@ -119,6 +119,8 @@ test('a context is lingering once it is older than the limit, unless it is meant
 });
 
 test('what adapters tell is recorded', async () => {
+  expect(total(await scrape(telemetry), 'curfew_sdk_guarded_total')).toBe(0);
+  for (let errors = 0; errors < 2; errors++) hooks.errorGuarded?.({ error: new Error('aborted') });
   hooks.deadlineReceived?.({ source: 'x-request-timeout-ms', outcome: 'ok', remaining: 250 });
   hooks.deadlineReceived?.({ source: 'grpc-timeout', outcome: 'malformed', remaining: undefined });
   hooks.callRefused?.({ source: 'http.client' });
@@ -128,6 +130,7 @@ test('what adapters tell is recorded', async () => {
   expect(
     total(samples, 'curfew_propagation_inbound_total', 'source="grpc-timeout"', 'outcome="malformed"'),
   ).toBe(1);
+  expect(total(samples, 'curfew_sdk_guarded_total')).toBe(2);
   expect(total(samples, 'curfew_deadline_remaining_seconds_sum')).toBe(0.25);
   expect(total(samples, 'curfew_deadline_rejections_total', 'source="http.client"')).toBe(1);
   expect(total(samples, 'curfew_backend_cancel_duration_seconds_sum', 'postgresql', 'canceled')).toBe(0.002);

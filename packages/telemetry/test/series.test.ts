@@ -105,6 +105,7 @@ test('a busy service with all names in use stays under 900 series, buckets inclu
       'curfew_orphan_time_seconds_total',
       'curfew_process_start_time_seconds',
       'curfew_propagation_inbound_total',
+      'curfew_sdk_guarded_total',
       'curfew_sdk_hook_errors_total',
       'curfew_sdk_overflows_total',
     ].sort(),

@@ -18,7 +18,7 @@ export const health = (): Row => ({
           legend: legendOf('job', 'curfew.sdk.limit'),
         },
       ],
-      width: 8,
+      width: 6,
     }),
     timeseries({
       id: 602,
@@ -26,7 +26,7 @@ export const health = (): Row => ({
       description: `${INSTRUMENTS.hookErrors.help} None harms the service; each means that something went unrecorded.`,
       unit: 'ops',
       queries: [{ expr: rate('hookErrors', { by: ['job'] }), legend: legendOf('job') }],
-      width: 8,
+      width: 6,
     }),
     timeseries({
       id: 603,
@@ -39,7 +39,15 @@ export const health = (): Row => ({
           legend: legendOf('job', 'curfew.version'),
         },
       ],
-      width: 8,
+      width: 6,
+    }),
+    timeseries({
+      id: 604,
+      title: 'Errors taken by the guard',
+      description: `${INSTRUMENTS.guarded.help} Each is a call that the application awaits or starts without a catch.`,
+      unit: 'ops',
+      queries: [{ expr: rate('guarded', { by: ['job'] }), legend: legendOf('job') }],
+      width: 6,
     }),
   ],
 });

@@ -138,7 +138,8 @@ export type Act =
   | { do: 'received'; source: string; outcome: Inbound; ms: number | undefined }
   | { do: 'refused'; source: string }
   | { do: 'stopped'; system: string; outcome: Stopped; ms: number }
-  | { do: 'cleaned'; outcome: Cleaned; ms: number };
+  | { do: 'cleaned'; outcome: Cleaned; ms: number }
+  | { do: 'guarded' };
 
 export function newContext(name: string | undefined, longLived: boolean, scoped: boolean): Ctx {
   return {

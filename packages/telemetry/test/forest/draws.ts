@@ -164,7 +164,8 @@ export function createDraws(model: Model, random: Random, names: number): Draws 
       return acts;
     },
     adapter() {
-      const kind = random.below(4);
+      const kind = random.below(5);
+      if (kind === 4) return { do: 'guarded' };
       if (kind === 0) return { do: 'refused', source: source() };
       if (kind === 3) {
         return { do: 'cleaned', outcome: random.pick(CLEANED), ms: random.magnitude(1, 900_000) };

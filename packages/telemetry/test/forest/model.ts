@@ -175,6 +175,7 @@ export function createModel(options: ModelOptions): Model {
       case 'refused':
       case 'stopped':
       case 'cleaned':
+      case 'guarded':
         tallyAdapter(tally, act);
         break;
     }

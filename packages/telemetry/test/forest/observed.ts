@@ -36,7 +36,7 @@ export function withGauges(samples: Map<string, number>, standing: Standing): Sa
 }
 
 /** What adapters tell, and the core as one. */
-export type Told = 'received' | 'refused' | 'stopped' | 'cleaned';
+export type Told = 'received' | 'refused' | 'stopped' | 'cleaned' | 'guarded';
 
 /** What adapters tell concerns no context: it is counted as it is told. */
 export function tallyAdapter(tally: Tally, act: Extract<Act, { do: Told }>): void {
@@ -56,6 +56,9 @@ export function tallyAdapter(tally: Tally, act: Extract<Act, { do: Told }>): voi
       tally.measure('curfew.backend.cancel.duration', labels, act.ms);
       break;
     }
+    case 'guarded':
+      tally.count('curfew.sdk.guarded', '');
+      break;
     case 'cleaned':
       tally.measure('curfew.cleanup.duration', `curfew_cleanup_outcome="${act.outcome}"`, act.ms);
       break;

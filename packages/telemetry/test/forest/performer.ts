@@ -180,6 +180,9 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
       case 'stopped':
         hooks.backendCancel?.({ system: act.system, outcome: act.outcome, duration: act.ms });
         break;
+      case 'guarded':
+        hooks.errorGuarded?.({ error: new Error('aborted') });
+        break;
       case 'cleaned':
         hooks.cleanupDone?.({ outcome: act.outcome, duration: act.ms });
         break;

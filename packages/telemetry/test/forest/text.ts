@@ -25,6 +25,7 @@ const PROMETHEUS: Readonly<Record<string, string>> = {
   curfew_context_lost_total: 'curfew.context.lost',
   curfew_cleanup_duration_seconds: 'curfew.cleanup.duration',
   curfew_sdk_overflows_total: 'curfew.sdk.overflows',
+  curfew_sdk_guarded_total: 'curfew.sdk.guarded',
   curfew_sdk_hook_errors_total: 'curfew.sdk.hook.errors',
   curfew_process_start_time_seconds: 'curfew.process.start.time',
   curfew_build_info: 'curfew.build.info',
