@@ -3,6 +3,7 @@ import {
   run,
   scope,
   track,
+  withCancel,
   withoutCancel,
   withTimeout,
   type Cancel,
@@ -113,6 +114,40 @@ test('of ten thousand operations of known fate each orphan is found, by name, an
   expect(total(await scrape(telemetry), 'curfew_orphan_active')).toBe(0);
   expect(expected.size).toBeGreaterThan(OPERATIONS / 10);
   expect(namesOfOrphans().sort()).toEqual([...expected].sort());
+});
+
+// A process that is not let run for a while (a blocked loop, no processor to be had, SIGSTOP) learns late what has
+// stopped. What it was meant to take is then no tally: what is an orphan goes by when it was seen to settle.
+test('an orphan goes by when the process saw the work settle, so that a stall makes as many more as settle times tell', async () => {
+  const { clock, telemetry } = observed;
+  const [ctx, cancel] = withCancel(background());
+  const meant = { stops: 400, runsOn: GRACE + 500 };
+  const settles: { at: number; settle: () => void }[] = [];
+  const work = Array.from({ length: 30 }, (_, index) => {
+    const at = index % 3 === 0 ? meant.runsOn : meant.stops;
+    return track(ctx, new Promise<void>((settle) => settles.push({ at, settle })));
+  });
+  const from = clock.now();
+  cancel('why');
+  clock.advance(meant.stops - 100);
+  clock.block(GRACE);
+  // The timers come first once it runs again, and then the news that waited behind them.
+  clock.advance(0);
+  let seen = 0;
+  for (const { at, settle } of settles.sort((a, b) => a.at - b.at)) {
+    clock.advance(Math.max(0, from + at - clock.now()));
+    settle();
+    await new Promise((resolve) => setImmediate(resolve));
+    if (clock.now() - from >= GRACE) seen++;
+  }
+  await Promise.all(work);
+  const samples = await scrape(telemetry);
+  expect([settles.filter(({ at }) => at >= GRACE).length, seen]).toEqual([10, 30]);
+  expect(total(samples, 'curfew_orphan_operations_total')).toBe(seen);
+  const settled = total(samples, 'curfew_cancel_settle_duration_seconds_count');
+  const inTime = total(samples, 'curfew_cancel_settle_duration_seconds_bucket', 'le="1"');
+  expect(settled - inTime).toBe(seen);
+  expect(total(samples, 'curfew_orphan_time_seconds_total')).toBeCloseTo(20 * 1.3 + 10 * 1.5, 6);
 });
 
 /** By the spans that were exported for them: each is named, or is the child of the work's own span. */
