@@ -84,13 +84,19 @@ function wasCut(ending: Ending): boolean {
   return at !== undefined && runtime.clock.now() - at < AFTERMATH;
 }
 
-/** What streams say of a response that has closed before its end: `pipeline`, a write, `Writable.toWeb`. */
+/** What streams say of a response that has closed before its end: `pipeline`, a write, `pipeTo`, `Writable.toWeb`. */
 function isResponseGone({ code, message }: ErrorLike): boolean {
-  // Clients that know the code give it to a body that broke off, in words of their own.
-  return (
-    code === 'ERR_STREAM_DESTROYED' ||
-    (code === 'ERR_STREAM_PREMATURE_CLOSE' && message === 'Premature close')
-  );
+  switch (code) {
+    case 'ERR_STREAM_DESTROYED':
+      return true;
+    case 'ERR_STREAM_PREMATURE_CLOSE':
+      // Clients that know the code give it to a body that broke off, in words of their own.
+      return message === 'Premature close';
+    case 'ERR_INVALID_STATE':
+      return String(message).includes('WritableStream');
+    default:
+      return false;
+  }
 }
 
 /** What clients say of a call that was aborted or whose connection was closed under it. */
@@ -105,5 +111,5 @@ const CUT_CODES = new Set<unknown>([
 ]);
 
 function isCut({ name, code, message }: ErrorLike): boolean {
-  return name === 'AbortError' || CUT_CODES.has(code) || message === 'aborted' || message === 'terminated';
+  return name === 'AbortError' || CUT_CODES.has(code) || /\baborted\b|^terminated$/i.test(String(message));
 }
