@@ -231,7 +231,7 @@ describe('a context that ends during a call', () => {
     expect(freed).toEqual([null, null]);
   });
 
-  test("by its deadline is the request's alone, in a queue of its agent too", async () => {
+  test("is that of its own request alone, also in the queue of an agent", async () => {
     instrument();
     const answers: ServerResponse[] = [];
     const url = await listen((_, response) => void answers.push(response));
@@ -244,6 +244,7 @@ describe('a context that ends during a call', () => {
     const last = run(innocent, () => http.get(url, { agent }));
     const failed = failure(queued);
     cancel(new Error('user left'));
+    while (!queued.destroyed) await turn();
     answers[0]?.end('first');
     expect(await body(first)).toBe('first');
     expect(isAutomatic(await failed)).toBe(true);
