@@ -1,14 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
 import { addAbortListener, defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
-import type { Context } from '@curfew/context';
+import { afterFunc, type Context } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { afterEnd, budgetFor, FOLLOWING } from './outgoing-call';
+import { budgetFor, endCall } from './outgoing-call';
 
 /** Whoever undici's requests are made for. */
 interface Caller {
   readonly ctx: Context;
+  /** What its requests are aborted by, where they are. */
+  readonly signal?: AbortSignal;
   requestStarted?(): void;
   requestEnded?(): void;
 }
@@ -23,35 +25,35 @@ interface Caller {
  */
 export class FetchCall implements Caller {
   private readonly controller = new AbortController();
-  private readonly stopContext: () => void;
+  private readonly stopContext: () => boolean;
   private readonly stopSignal: (() => void) | undefined;
   /** undici's requests under way. */
   private requests = 0;
   private settled = false;
+  private released = false;
 
   constructor(
     readonly ctx: Context,
-    signal: AbortSignal | undefined,
-    automatic: boolean,
+    private readonly given: AbortSignal | undefined,
+    private readonly automatic: boolean,
   ) {
-    (this.controller.signal as { [FOLLOWING]?: true })[FOLLOWING] = true;
-    // Not before `fetch` itself has returned either: undici would fail an assertion, and the process with it.
-    this.stopContext = afterEnd(
-      ctx,
-      () => automatic,
-      () => {
-        if (signal?.aborted === true) this.abort(signal.reason);
-        else this.abort(automatic ? automaticError(ctx) : ctx.err());
-      },
-    );
+    // In a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of anybody's expression,
+    // also while `fetch` itself runs, where undici would fail an assertion, and the process with it.
+    this.stopContext = afterFunc(ctx, () => endCall(ctx, automatic, () => this.end()));
     // Once everybody has heard of it: the context may follow this signal by way of another, and has to have ended
     // before the call does, which is when its span is written.
-    if (signal !== undefined)
-      this.stopSignal = listen(signal, () => queueMicrotask(() => this.abort(signal.reason)));
+    if (given !== undefined)
+      this.stopSignal = listen(given, () => queueMicrotask(() => this.abort(given.reason)));
   }
 
   get signal(): AbortSignal {
     return this.controller.signal;
+  }
+
+  private end(): void {
+    if (this.released) return;
+    if (this.given?.aborted === true) this.abort(this.given.reason);
+    else this.abort(this.automatic ? automaticError(this.ctx) : this.ctx.err());
   }
 
   private abort(reason: unknown): void {
@@ -61,6 +63,7 @@ export class FetchCall implements Caller {
 
   /** Lets go of the context and of the caller's signal. */
   release(): void {
+    this.released = true;
     this.stopContext();
     this.stopSignal?.();
   }
@@ -110,21 +113,36 @@ interface UndiciRequest {
   addHeader?(name: string, value: string): unknown;
 }
 
-const current = new AsyncLocalStorage<Caller>();
-let observing = false;
+/** What all installed copies share, so that a request belongs to one call, whichever of them sends it. */
+interface Shared {
+  readonly current: AsyncLocalStorage<Caller>;
+  observing: boolean;
+}
+
+const SLOT = Symbol.for('@curfew/http.fetch.v1');
+
+const shared: Shared = ((globalThis as { [SLOT]?: Shared })[SLOT] ??= {
+  current: new AsyncLocalStorage<Caller>(),
+  observing: false,
+});
+
+/** Whether a call with this signal is part of one that ends with a context already: one of the explicit form, say. */
+export function isFollowing(signal: AbortSignal | null | undefined): boolean {
+  return signal !== null && signal !== undefined && shared.current.getStore()?.signal === signal;
+}
 
 /** Runs `send` so that the requests which undici makes for it belong to `call`, and tell the budget of its context. */
 export function within<T>(call: Caller, send: () => T): T {
   observe();
-  return current.run(call, send);
+  return shared.current.run(call, send);
 }
 
 /** Subscribes on first use, and for good: calls that outlive an undo must still be let go. */
 function observe(): void {
-  if (observing) return;
-  observing = true;
+  if (shared.observing) return;
+  shared.observing = true;
   subscribe('undici:request:create', (message) => {
-    const call = current.getStore();
+    const call = shared.current.getStore();
     if (call === undefined) return;
     const { request } = message as { request: UndiciRequest };
     request[CALL] = call;

@@ -7,8 +7,8 @@ import {
   isEnforced,
   takeRefusal,
 } from '@curfew/context/spi';
-import { FetchCall, within } from './fetch-call';
-import { callingContext, FOLLOWING, tellRefused } from './outgoing-call';
+import { FetchCall, isFollowing, within } from './fetch-call';
+import { callingContext, tellRefused } from './outgoing-call';
 
 type Fetch = typeof globalThis.fetch;
 type Input = Parameters<Fetch>[0];
@@ -52,19 +52,13 @@ function fetchAutomatically(
   self: unknown,
   args: Parameters<Fetch>,
 ): Promise<Response> {
-  const plainly = () => Reflect.apply(original, self, args);
-  if (!isEnforced() || isFollowing(args[1])) return plainly();
-  if (!cancelsAutomatically()) return within({ ctx }, plainly);
+  if (!isEnforced() || isFollowing(args[1]?.signal)) return Reflect.apply(original, self, args);
+  if (!cancelsAutomatically()) return within({ ctx }, () => Reflect.apply(original, self, args));
   const error = ctx.err();
   if (error === undefined) return fetchUnder(ctx, original, args[0], args[1], true);
-  if (!takeRefusal(ctx)) return plainly();
+  if (!takeRefusal(ctx)) return Reflect.apply(original, self, args);
   tellRefused(error);
   return new Promise((_, reject) => setImmediate(() => reject(automaticError(ctx))));
-}
-
-/** Whether a call is one of the explicit form, or of another copy's, which have nothing left to be done to them. */
-function isFollowing(init: Init | null | undefined): boolean {
-  return (init?.signal as { [FOLLOWING]?: true } | null | undefined)?.[FOLLOWING] === true;
 }
 
 /** The signal that this call would have had. `null` in the options takes away the one of a Request. */

@@ -2,13 +2,7 @@ import http, { type ClientRequest, type IncomingMessage, type RequestOptions } f
 import https from 'node:https';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { from, type Context } from '@curfew/context';
-import {
-  automaticError,
-  cancelsAutomatically,
-  installGuard,
-  isEnforced,
-  takeRefusal,
-} from '@curfew/context/spi';
+import { automaticError, cancelsAutomatically, installGuard, takeRefusal } from '@curfew/context/spi';
 import { callingContext, tellRefused } from './outgoing-call';
 import { follow, tellBudget } from './request-call';
 import { isRefusing, refuse } from './refused-request';
@@ -23,22 +17,16 @@ function requestAutomatically(
   self: unknown,
   args: unknown[],
 ): ClientRequest {
-  const plainly = () => Reflect.apply(original, self, args) as ClientRequest;
-  if (!isEnforced()) return plainly();
-  if (!cancelsAutomatically()) {
-    const request = plainly();
-    tellBudget(ctx, request);
-    return request;
-  }
   const error = ctx.err();
-  if (error === undefined) {
-    const request = plainly();
-    follow(ctx, request, true);
-    return request;
+  const follows = cancelsAutomatically();
+  if (error !== undefined && follows && !isRefusing(args) && takeRefusal(ctx)) {
+    tellRefused(error);
+    return refuse(automaticError(ctx), true, original, self, args);
   }
-  if (isRefusing(args) || !takeRefusal(ctx)) return plainly();
-  tellRefused(error);
-  return refuse(automaticError(ctx), true, original, self, args);
+  const request = Reflect.apply(original, self, args) as ClientRequest;
+  if (error === undefined && follows) follow(ctx, request, true);
+  else if (error === undefined) tellBudget(ctx, request);
+  return request;
 }
 
 type Module = Pick<typeof http, 'request' | 'get'>;

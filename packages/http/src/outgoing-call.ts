@@ -1,9 +1,9 @@
 import { context } from '@opentelemetry/api';
-import { afterFunc, from, isDeadlineExceeded, type Context } from '@curfew/context';
+import { from, isDeadlineExceeded, type Context } from '@curfew/context';
 import { hooks, isEnforced, nodeOf, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
 
-/** On a request, or on the signal of a fetch, that ends with a context already. Every installed copy sees it. */
+/** On a request that ends with a context already. Every installed copy sees it. */
 export const FOLLOWING = Symbol.for('@curfew/http.following.v1');
 
 /** What all installed copies share. */
@@ -48,24 +48,13 @@ export function callingContext(): Context | undefined {
 }
 
 /**
- * Calls `fn` once the context has ended: never in the caller's stack, since `err()`, which may be what notices a
- * deadline, is asked in the middle of anybody's expression. For a call that the program did not put under the context it
- * is a later turn of the loop: a program that ends its own calls when its client leaves, as proxies and pipelines do, has
- * done so by then, and they fail as they always did. Returns how to stop following.
+ * Ends a call because its context has ended; called in a turn of its own. Where Curfew has ended the context, and the
+ * call with it, it waits for one turn of the loop more: a program that ends its own calls when its client leaves, as
+ * proxies and pipelines do, has done so by then, and they fail as they always did.
  */
-export function afterEnd(ctx: Context, isAutomatic: () => boolean, fn: () => void): () => void {
-  let following = true;
-  const end = () => {
-    if (following) fn();
-  };
-  const stop = afterFunc(ctx, () => {
-    if (isAutomatic()) setImmediate(end);
-    else end();
-  });
-  return () => {
-    following = false;
-    stop();
-  };
+export function endCall(ctx: Context, automatic: boolean, end: () => void): void {
+  if (automatic && nodeOf(ctx)?.ending?.automatic === true) setImmediate(end);
+  else end();
 }
 
 /** Tells that a call was refused, where it was for a spent budget. */

@@ -1,8 +1,8 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { isDeadlineExceeded, type Context } from '@curfew/context';
+import { afterFunc, isDeadlineExceeded, type Context } from '@curfew/context';
 import { automaticError, markAutomatic } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { afterEnd, budgetFor, FOLLOWING } from './outgoing-call';
+import { budgetFor, endCall, FOLLOWING } from './outgoing-call';
 
 /** How a request ends with its context. The explicit form takes over what the patched one, which is inner, began. */
 interface Following {
@@ -25,18 +25,17 @@ export function follow(ctx: Context, request: Request, automatic: boolean): void
   const following: Following = { automatic };
   request[FOLLOWING] = following;
   tellBudget(ctx, request);
-  const stop = afterEnd(
-    ctx,
-    () => following.automatic,
-    () => {
-      // Over by now, and its connection may be another request's already; or ended by its own program.
-      if (request.destroyed || request.res?.destroyed === true) return;
-      if (following.automatic) cut(request, automaticError(ctx));
-      else (request.res ?? request).destroy(abortError(ctx.err()));
-    },
-  );
+  // In a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of anybody's expression.
+  const stop = afterFunc(ctx, () => endCall(ctx, following.automatic, () => end(ctx, request, following)));
   // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
   request.once('close', stop);
+}
+
+function end(ctx: Context, request: Request, { automatic }: Following): void {
+  // Over by now, and its connection may be another request's already; or ended by its own program.
+  if (request.destroyed || request.res?.destroyed === true) return;
+  if (automatic) cut(request, automaticError(ctx));
+  else (request.res ?? request).destroy(abortError(ctx.err()));
 }
 
 /** Tells the server how long it has. Headers given as an array, or with `expect`, have been written by now. */
