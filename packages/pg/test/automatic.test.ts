@@ -7,6 +7,7 @@ import {
   run,
   scope,
   withCancel,
+  withoutCancel,
   withTimeout,
   type Context,
 } from '@curfew/context';
@@ -122,11 +123,15 @@ describe('its error', () => {
       const behind = rejection(client.query('COMMIT'));
       await server.running('deaf');
       hangUp(ctx);
-      const all = [await running, await behind, await rejection(client.query('ROLLBACK'))];
+      const all = [await running, await behind];
+      // Whether it is said under the context, or detached as a clean-up ought to be.
+      for (const under of [ctx, withoutCancel(ctx)]) {
+        all.push(await rejection(context.with(under, () => client.query('ROLLBACK'))));
+      }
       client.release();
       return all;
     });
-    expect(errors.map(isAutomatic)).toEqual([true, true, true]);
+    expect(errors.map(isAutomatic)).toEqual([true, true, true, true]);
     expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
     await server.client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%deaf%' AND pid <> pg_backend_pid()`,
@@ -171,18 +176,22 @@ describe('under a context that has ended', () => {
 
   test('a refusal comes in a later turn of the loop, that of an explicit form too, which is refused always', async () => {
     const pool = open.pool();
+    const client = await pool.connect();
     const ctx = ended();
     for (const attempt of [
       () => run(ctx, () => pool.query('SELECT 1')),
+      () => run(ctx, () => client.query('SELECT 1')),
       () => query(ctx, pool, 'SELECT 1'),
+      () => query(ctx, client, 'SELECT 1'),
     ]) {
       let turned = false;
       setImmediate(() => (turned = true));
       await rejection(attempt());
       expect(turned).toBe(true);
     }
+    client.release();
     for (let i = 0; i < 40; i++) expect(await rejection(query(ctx, pool, 'SELECT 1'))).toBe(ctx.err());
-    expect(pool.totalCount).toBe(0);
+    expect({ total: pool.totalCount, idle: pool.idleCount }).toEqual({ total: 1, idle: 1 });
   });
 
   test('what is no longer refused is an operation like any other, and no cancel is sent for it', async () => {

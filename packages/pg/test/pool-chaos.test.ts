@@ -15,4 +15,4 @@ test('in 1,000 rounds of a shared pool nothing ends with a context that it was n
   // It was a chaos: many were cancelled, and many who had nothing to do with it waited for their clients.
   expect(cancelled).toBeGreaterThan(100);
   expect(waited).toBeGreaterThan(100);
-});
+}, 120_000);
