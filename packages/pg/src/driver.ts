@@ -119,7 +119,8 @@ export function isPlainQuery(client: DriverClient, query: Submittable): boolean 
 
 /**
  * Destroys a stream, which closes its cursor. A read that waits for the server to describe the cursor is dropped: it
- * would be sent after the close, and the server's complaint about it would reach the next query on the connection.
+ * would be sent after the close, and the server's complaint about it would reach the next query on the connection. For
+ * the same reason the cursor is to be told nothing more, but that the server is ready.
  */
 export function destroyStream(query: Submittable, error: Error): void {
   query.cursor?._queue?.splice(0);

@@ -56,6 +56,7 @@ export function supervise(
     options.track === false ? undefined : beginOperation(ctx, { name: 'pg.query', kind: 'client' });
   let state: 'queued' | 'sent' | 'settled' = 'queued';
   let cancelling: Cancelling | undefined;
+  let destroyed = false;
 
   const settle = (error: Error | undefined, deliver: () => void) => {
     const inContext = () => caller.runInAsyncScope(deliver);
@@ -85,8 +86,10 @@ export function supervise(
     const at = nodeOf(ctx)?.ending?.at ?? NaN;
     const endedAt = Number.isNaN(at) ? clock().now() : at;
     cancelling = cancelInServer(client, { call, endedAt, persistent: plain }, options);
+    if (query.cursor === undefined) return;
     // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
-    if (query.cursor !== undefined) destroyStream(query, error);
+    destroyed = true;
+    destroyStream(query, error);
   };
 
   query.submit = (connection) => {
@@ -107,8 +110,9 @@ export function supervise(
     // pg's `query_timeout` gives up on an answer that the server still works on.
     const abandoned = state === 'sent' && isActive(client, query);
     const by = cancelling?.caused(error) === true ? call : call.automatic ? lostTo(client) : undefined;
-    const deliver = () =>
-      handleError.call(query, by === undefined ? error : endedError(by, error), connection);
+    const deliver = () => {
+      if (!destroyed) handleError.call(query, by === undefined ? error : endedError(by, error), connection);
+    };
     if (abandoned) caller.runInAsyncScope(deliver);
     else settle(error, deliver);
   };
@@ -118,8 +122,11 @@ export function supervise(
   for (const name of EVENTS) {
     const original = events[name];
     if (typeof original === 'function') {
-      events[name] = (...args: unknown[]) =>
-        caller.runInAsyncScope(original as (...args: unknown[]) => unknown, query, ...args);
+      events[name] = (...args: unknown[]) => {
+        // A cursor that was closed before the server had answered forgets it at the next answer, and says Sync or
+        // Execute once more: what the server answers to that, the next query on the connection would take for its own.
+        if (!destroyed) caller.runInAsyncScope(original as (...args: unknown[]) => unknown, query, ...args);
+      };
     }
   }
   Object.defineProperty(query, CALLER, { value: caller });

@@ -147,6 +147,29 @@ test('a stream that ends between its turn and its first row leaves nothing behin
   client.release();
 });
 
+test.each([1, 10, 100_000])(
+  'a stream over %i rows that ends before the server has described them does not disturb the answers to come',
+  async (count) => {
+    const client = await open.pool({ max: 1 }).connect();
+    for (let i = 0; i < 5; i++) {
+      const [ctx] = withCancel(background());
+      const stream = run(ctx, () => client.query(new QueryStream(numbers(count))));
+      const failed = new Promise((resolve) => stream.on('error', resolve).on('data', () => undefined));
+      // Its first read is on its way, and nothing can have come back: the loop has not turned.
+      for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => process.nextTick(resolve));
+      hangUp(ctx);
+      expect(isAutomatic(await failed)).toBe(true);
+      for (let n = 0; n < 3; n++) {
+        expect((await client.query('SELECT $1::int AS n', [n])).rows).toEqual([{ n }]);
+      }
+      const whole = counter();
+      await pipeline(client.query(new QueryStream(numbers(200))), whole.sink);
+      expect(whole.rows).toBe(200);
+    }
+    client.release();
+  },
+);
+
 test('a cursor fails the reads that wait, with or without a listener, and can be closed', async () => {
   const client = await open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
