@@ -133,19 +133,22 @@ test('a stream made under a context that has ended waits for its listeners, and 
   client.release();
 });
 
-test('a stream that ends between its turn and its first row leaves nothing behind for the next query', async () => {
-  const client = await open.pool({ max: 1 }).connect();
-  const [ctx] = withCancel(background());
-  const ahead = client.query('SELECT pg_sleep(0.02)');
-  const stream = run(ctx, () => client.query(new QueryStream(numbers(1_000))));
-  // A read waits for the server to describe the cursor.
-  const failed = new Promise((resolve) => stream.on('error', resolve).on('data', () => undefined));
-  await ahead;
-  hangUp(ctx);
-  expect(isAutomatic(await failed)).toBe(true);
-  for (let i = 0; i < 3; i++) expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
-  client.release();
-});
+test.each([numbers(1_000), 'CREATE TEMPORARY TABLE IF NOT EXISTS nothing ()'])(
+  'a stream that ends between its turn and the first answer leaves nothing behind for the next query: %s',
+  async (text) => {
+    const client = await open.pool({ max: 1 }).connect();
+    const [ctx] = withCancel(background());
+    const ahead = client.query('SELECT pg_sleep(0.02)');
+    const stream = run(ctx, () => client.query(new QueryStream(text)));
+    // A read waits for the server to describe the cursor.
+    const failed = new Promise((resolve) => stream.on('error', resolve).on('data', () => undefined));
+    await ahead;
+    hangUp(ctx);
+    expect(isAutomatic(await failed)).toBe(true);
+    for (let i = 0; i < 3; i++) expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
+    client.release();
+  },
+);
 
 test.each([1, 10, 100_000])(
   'a stream over %i rows that ends before the server has described them does not disturb the answers to come',
