@@ -1,7 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { propagation, ROOT_CONTEXT } from '@opentelemetry/api';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { propagation, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
+import { CompositePropagator } from '@opentelemetry/core';
 import { active, onEnd, scope, withCancel, background, run, type Context } from '@curfew/context';
-import { nodeOf, setEnforcement, subscribe, useClock, type ReceivedDeadline } from '@curfew/context/spi';
+import {
+  isAutomatic,
+  nodeOf,
+  RESPONSE_KEY,
+  setEnforcement,
+  subscribe,
+  useClock,
+  type ReceivedDeadline,
+} from '@curfew/context/spi';
 import { instrumentServer, requestContext, type InstrumentServerOptions } from '@curfew/http';
 import { DeadlinePropagator } from '@curfew/propagation';
 import { closeAll, dial, Ends, event, extracted, get, listen, turn, useContextManager } from './servers';
@@ -110,6 +121,48 @@ describe('a client that hangs up', () => {
     await three;
     client.destroy();
     expect(await ends.count(3)).toEqual(Array(3).fill('http.server canceled client_disconnect'));
+  });
+
+  test('closes the responses of requests whose turn never came, once, so that who waits for that goes on', async () => {
+    setUp();
+    const closed: string[] = [];
+    let served = 0;
+    let all: () => void;
+    const three = new Promise<void>((resolve) => (all = resolve));
+    const url = await listen(
+      extracted((request, response) => {
+        response.on('close', () => closed.push(`${request.url} ${response.closed} ${response.destroyed}`));
+        if (++served === 3) all();
+      }),
+    );
+    const client = await dial(url);
+    client.write(get('/1') + get('/2') + get('/3'));
+    await three;
+    client.destroy();
+    await ends.count(3);
+    for (let i = 0; i < 3; i++) await turn();
+    expect(closed.sort()).toEqual(['/1 true true', '/2 true true', '/3 true true']);
+  });
+
+  test('fails who streams into a response whose turn never came with an error that can be told as ours', async () => {
+    if (Number(process.versions.node.split('.')[0]) >= 24) return; // There Node itself closes it, and fails them.
+    setUp();
+    let failed: (error: unknown) => void;
+    const failure = new Promise((resolve) => (failed = resolve));
+    let queued: () => void;
+    const arrived = new Promise<void>((resolve) => (queued = resolve));
+    const url = await listen(
+      extracted((request, response) => {
+        if (request.url === '/1') return;
+        pipeline(new Readable({ read: () => undefined }), response).catch(failed);
+        queued();
+      }),
+    );
+    const client = await dial(url);
+    client.write(get('/1') + get('/2'));
+    await arrived;
+    client.destroy();
+    expect(isAutomatic(await failure)).toBe(true);
   });
 
   test('near its own deadline has met it: the reason is the deadline', async () => {
@@ -314,6 +367,48 @@ describe('the context of a request', () => {
     expect(await (await fetch(url)).text()).toBe('late');
     expect(ends.list()).toEqual(['http.server completed caller']);
   });
+});
+
+describe('a second installed copy', () => {
+  test('makes no second context of a request, and no second count', async () => {
+    let second: typeof import('@curfew/http') | undefined;
+    jest.isolateModules(() => {
+      second = jest.requireActual<typeof import('@curfew/http')>('@curfew/http');
+    });
+    const copies = [instrumentServer(), (second as typeof import('@curfew/http')).instrumentServer()];
+    expect(second?.instrumentServer).not.toBe(instrumentServer);
+    propagation.setGlobalPropagator(
+      new CompositePropagator({ propagators: copies.map(({ plant }) => new DeadlinePropagator({ plant })) }),
+    );
+    undo.push(...copies.map((copy) => copy.undo), () => propagation.disable());
+    const found: unknown[] = [];
+    const url = await listen(
+      extracted((request, response) => {
+        found.push(nodeOf(active()), requestContext(request), second?.requestContext(request));
+        (second as typeof import('@curfew/http')).middleware()(request, response, () => response.end());
+      }),
+    );
+    await (await fetch(url)).text();
+    expect(await ends.count(1)).toEqual(['http.server completed caller']);
+    expect([new Set(found).size, found[0] === undefined, received.length]).toEqual([1, false, 1]);
+  });
+});
+
+test('what a request leaves open keeps its context, and not its response', async () => {
+  setUp();
+  const kept: OtelContext[] = [];
+  const url = await listen(
+    extracted((_, response) => {
+      kept.push(active());
+      response.end();
+    }),
+  );
+  for (let i = 0; i < 20; i++) await (await fetch(url)).text();
+  await ends.count(20);
+  await turn();
+  const held = kept.map((ctx) => ctx.getValue(RESPONSE_KEY) as { response: unknown; headersSent: boolean });
+  expect(new Set(held.map(({ response }) => response))).toEqual(new Set([undefined]));
+  expect(held.every(({ headersSent }) => headersSent)).toBe(true);
 });
 
 test('a thousand requests leave no child, callback or listener anywhere', async () => {

@@ -261,10 +261,8 @@ describe('middleware that is reached late', () => {
     async (protocol) => {
       const under = middleware();
       let ctx: Context | undefined;
-      const late = async (request: IncomingMessage, response: ServerResponse) => {
-        await once(response, 'close');
-        under(request, response, () => (ctx = active()));
-      };
+      const late = (request: IncomingMessage, response: ServerResponse) =>
+        void once(response, 'close').then(() => under(request, response, () => (ctx = active())));
       const server = protocol === 'HTTP/1' ? http.createServer(late) : http2.createServer(late as never);
       server.listen(0, '127.0.0.1');
       await once(server, 'listening');
