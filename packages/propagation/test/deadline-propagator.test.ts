@@ -1,7 +1,7 @@
 import { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT, type Context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import { background, from, withCancel, withTimeout } from '@curfew/context';
-import { subscribe, useClock, type Clock, type ReceivedDeadline } from '@curfew/context/spi';
+import { setEnforcement, subscribe, useClock, type Clock, type ReceivedDeadline } from '@curfew/context/spi';
 import {
   DeadlinePropagator,
   deadlineReader,
@@ -109,6 +109,17 @@ describe('withReceivedDeadline', () => {
     now += 100;
     const [ctx] = withReceivedDeadline(arrived);
     expect(ctx.err()?.name).toBe('TimeoutError');
+  });
+
+  test('in observe mode limits nothing, however late it is', () => {
+    undo.push(setEnforcement(false));
+    const arrived = extract({ 'x-request-timeout-ms': '100' });
+    for (const late of [0, 100]) {
+      now += late;
+      const [ctx, cancel] = withReceivedDeadline(arrived);
+      expect([ctx.remaining(), ctx.deadline(), ctx.err()]).toEqual([Infinity, undefined, undefined]);
+      cancel();
+    }
   });
 
   test('is a plain cancellable context without one', () => {
