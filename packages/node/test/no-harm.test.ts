@@ -22,7 +22,10 @@ async function endOf({ program = '', signals = [], ...options }: Row, register: 
 
 /** A text without what differs from run to run. */
 function steady(text: string): string {
-  return text.replace(/\(node:\d+\)/g, '(node)').replace(/duration_ms:? [\d.]+/g, 'duration_ms');
+  return text
+    .replace(/\(node:\d+\)/g, '(node)')
+    .replace(/0x[\da-f]+/g, '0x')
+    .replace(/duration_ms:? [\d.]+/g, 'duration_ms');
 }
 
 async function signalled(app: Spawned, signals: readonly NodeJS.Signals[]): Promise<void> {
