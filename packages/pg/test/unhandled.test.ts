@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process';
+import { startPostgres, type Postgres } from '../../demo/dist/postgres';
+
+let postgres: Postgres;
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres.stop());
+
+/** A service whose request hangs up 100 ms after `work` has begun; it says that it lives, and ends by itself. */
+const service = (work: string) => `
+  const { context } = require('@opentelemetry/api');
+  const { AsyncLocalStorageContextManager } = require('@opentelemetry/context-async-hooks');
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const { background, withCancel } = require('@curfew/context');
+  const { end } = require('@curfew/context/spi');
+  require('@curfew/pg').instrumentPg();
+  const { Pool } = require('pg');
+  const pool = new Pool({ connectionString: ${JSON.stringify(postgres.connectionString)}, max: 2 });
+  const [ctx] = withCancel(background());
+  pool.query('SELECT 1').then(() => {
+    context.with(ctx, async () => { ${work} });
+    setTimeout(() => end(ctx, { origin: 'client_disconnect', automatic: true }), 100);
+    setTimeout(async () => {
+      console.log('alive', (await pool.query('SELECT 1 AS n')).rows[0].n);
+      await pool.end();
+    }, 600);
+  });`;
+
+test.each([
+  ['an async handler that does not catch', `await pool.query('SELECT pg_sleep(600)');`],
+  ['a query that nobody awaits', `void pool.query('SELECT pg_sleep(600)');`],
+  [
+    'a client that is released in a finally',
+    `const client = await pool.connect();
+     try { await client.query('SELECT pg_sleep(600)'); } finally { await client.query('ROLLBACK'); client.release(); }`,
+  ],
+  [
+    'a Query to whose errors nobody listens',
+    `const client = await pool.connect(); const { Query } = require('pg');
+     client.query(new Query('SELECT pg_sleep(0.3)')).on('end', () => client.release());`,
+  ],
+])('%s does not end the process', async (_, work) => {
+  const child = spawn(process.execPath, ['-e', service(work)], { cwd: __dirname });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  expect(said).toContain('alive 1\n');
+  expect({ code, said }).toMatchObject({ code: 0 });
+});
