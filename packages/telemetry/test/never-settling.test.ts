@@ -14,6 +14,8 @@ interface Left {
   readonly orphans: number;
   readonly settled: number;
   readonly errors: number;
+  /** Those of orphans, by whether they say that their work was collected unsettled. */
+  readonly spans: { readonly collected: number; readonly settled: number };
   /** Whether wasted time still grows. */
   readonly accrues: boolean;
   /** Running orphans once nothing can settle any of them. */
@@ -43,7 +45,8 @@ test.each([
   'of 100,000 operations that never settle and that nobody holds, by %s, %d are kept, and no orphan runs on',
   (way, active, orphans) => {
     const { bytes, ...rest } = left(way, 100_000);
-    expect(rest).toEqual({ ...NOTHING, active, orphansActive: 0, orphans });
+    const spans = { collected: orphans, settled: 0 };
+    expect(rest).toEqual({ ...NOTHING, active, orphansActive: 0, orphans, spans });
     expect(bytes).toBeLessThan(1_000_000);
   },
   100_000,
@@ -52,7 +55,8 @@ test.each([
 test('those that somebody could still settle are running orphans, exactly, until nobody can', () => {
   const { bytes, ...rest } = left('race, with a promise that lives on', 20_000);
   const running = { operations: 20_000, active: 20_000, orphansActive: 20_000, orphans: 20_000 };
-  expect(rest).toEqual({ ...NOTHING, ...running, accrues: true });
+  const spans = { collected: 0, settled: 0 };
+  expect(rest).toEqual({ ...NOTHING, ...running, accrues: true, spans });
   expect(bytes / 17_000).toBeLessThan(1000);
 }, 100_000);
 
