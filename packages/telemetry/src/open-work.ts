@@ -133,6 +133,8 @@ export function createOpenWork(onDropped: (running: Running) => void): OpenWork 
       return place === LEFT_BEHIND ? undefined : rowOf(place)?.oldest;
     },
     release(slot, node) {
+      // Most contexts have none, and every one of them passes here.
+      if (slot >= 0 && rows[slot] === undefined) return;
       const place = placeOf(slot, node);
       if (place === LEFT_BEHIND) return;
       let running = rowOf(place)?.oldest;
