@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
 import { addAbortListener, defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
-import { afterFunc, type Context } from '@curfew/context';
+import { onEnd, type Context } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
 import { budgetFor, endCall } from './outgoing-call';
@@ -29,6 +29,7 @@ export class FetchCall implements Caller {
   private readonly stopSignal: (() => void) | undefined;
   /** undici's requests under way. */
   private requests = 0;
+  private sent = false;
   private settled = false;
   private released = false;
 
@@ -37,9 +38,7 @@ export class FetchCall implements Caller {
     private readonly given: AbortSignal | undefined,
     private readonly automatic: boolean,
   ) {
-    // In a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of anybody's expression,
-    // also while `fetch` itself runs, where undici would fail an assertion, and the process with it.
-    this.stopContext = afterFunc(ctx, () => endCall(ctx, automatic, () => this.end()));
+    this.stopContext = onEnd(ctx, () => endCall(ctx, automatic, () => this.end()));
     // Once everybody has heard of it: the context may follow this signal by way of another, and has to have ended
     // before the call does, which is when its span is written.
     if (given !== undefined)
@@ -52,6 +51,11 @@ export class FetchCall implements Caller {
 
   private end(): void {
     if (this.released) return;
+    // undici fails an assertion, and the process with it, if it is aborted while `fetch` itself runs.
+    if (!this.sent) {
+      queueMicrotask(() => this.end());
+      return;
+    }
     if (this.given?.aborted === true) this.abort(this.given.reason);
     else this.abort(this.automatic ? automaticError(this.ctx) : this.ctx.err());
   }
@@ -59,6 +63,11 @@ export class FetchCall implements Caller {
   private abort(reason: unknown): void {
     this.release();
     this.controller.abort(reason);
+  }
+
+  /** `fetch` has returned. */
+  departed(): void {
+    this.sent = true;
   }
 
   /** Lets go of the context and of the caller's signal. */

@@ -33,6 +33,7 @@ function fetchUnder(
     call.release();
     throw thrown;
   }
+  call.departed();
   return sent.then(
     (response) => {
       call.settle();

@@ -48,12 +48,15 @@ export function callingContext(): Context | undefined {
 }
 
 /**
- * Ends a call because its context has ended; called in a turn of its own. Where Curfew has ended the context, and the
- * call with it, it waits for one turn of the loop more: a program that ends its own calls when its client leaves, as
- * proxies and pipelines do, has done so by then, and they fail as they always did.
+ * Ends a call because its context has ended. Not in the stack of whoever asked for `err()` and so noticed a deadline, which
+ * may be in the middle of any expression. And where Curfew has ended the context, and the call with it, not before the next
+ * turn of the loop: a program that ends its own calls when its client leaves, as proxies and pipelines do, has done so by
+ * then, and they fail as they always did.
  */
 export function endCall(ctx: Context, automatic: boolean, end: () => void): void {
-  if (automatic && nodeOf(ctx)?.ending?.automatic === true) setImmediate(end);
+  const ending = nodeOf(ctx)?.ending;
+  if (automatic && ending?.automatic === true) setImmediate(end);
+  else if (ending?.detectedBy === 'check') queueMicrotask(end);
   else end();
 }
 

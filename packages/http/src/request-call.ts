@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { afterFunc, isDeadlineExceeded, type Context } from '@curfew/context';
+import { isDeadlineExceeded, onEnd, type Context } from '@curfew/context';
 import { automaticError, markAutomatic } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
 import { budgetFor, endCall, FOLLOWING } from './outgoing-call';
@@ -25,8 +25,7 @@ export function follow(ctx: Context, request: Request, automatic: boolean): void
   const following: Following = { automatic };
   request[FOLLOWING] = following;
   tellBudget(ctx, request);
-  // In a turn of its own: `err()`, which may be what notices a deadline, is asked in the middle of anybody's expression.
-  const stop = afterFunc(ctx, () => endCall(ctx, following.automatic, () => end(ctx, request, following)));
+  const stop = onEnd(ctx, () => endCall(ctx, following.automatic, () => end(ctx, request, following)));
   // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
   request.once('close', stop);
 }
