@@ -231,7 +231,7 @@ describe('a context that ends during a call', () => {
     expect(freed).toEqual([null, null]);
   });
 
-  test("is that of its own request alone, also in the queue of an agent", async () => {
+  test('is that of its own request alone, also in the queue of an agent', async () => {
     instrument();
     const answers: ServerResponse[] = [];
     const url = await listen((_, response) => void answers.push(response));
