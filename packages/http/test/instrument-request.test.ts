@@ -12,7 +12,7 @@ import {
   withoutCancel,
   type CancelContext,
 } from '@curfew/context';
-import { isAutomatic, nodeOf, retire, setEnforcement, subscribe } from '@curfew/context/spi';
+import { end, isAutomatic, nodeOf, retire, setEnforcement, subscribe } from '@curfew/context/spi';
 import { instrumentHttpRequest, request, setAllowedHosts } from '@curfew/http';
 import { closeAll, event, listen, turn, useContextManager } from './servers';
 
@@ -212,6 +212,19 @@ describe('a context that ends during a call', () => {
       const error = await failed;
       expect([error.code, error.cause, isAutomatic(error)]).toEqual(['ABORT_ERR', ctx.err(), false]);
     }
+  });
+
+  test('comes after what the program itself makes of a client that has left', async () => {
+    instrument();
+    const url = await echo();
+    const [ctx] = withCancel(background());
+    const made = run(ctx, () => http.get(`${url}/silent`));
+    await event(made, 'finish');
+    const failed = failure(made);
+    end(ctx, { origin: 'client_disconnect', automatic: true });
+    const own = new Error('premature close');
+    await Promise.resolve().then(() => made.destroy(own));
+    expect([await failed, isAutomatic(own)]).toEqual([own, false]);
   });
 
   test('is no end of a process where nobody listens, nor of a clean-up that a listener interrupts', async () => {
