@@ -5,6 +5,7 @@ import { context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import {
   background,
+  onEnd,
   run,
   reasonOf,
   withCancel,
@@ -13,7 +14,8 @@ import {
   type CancelContext,
 } from '@curfew/context';
 import { end, isAutomatic, nodeOf, retire, setEnforcement, subscribe } from '@curfew/context/spi';
-import { instrumentHttpRequest, request, setAllowedHosts } from '@curfew/http';
+import { instrumentFetch, instrumentHttpRequest, request, setAllowedHosts } from '@curfew/http';
+import { useManualClock } from '../../../test/manual-clock';
 import { closeAll, event, listen, turn, useContextManager } from './servers';
 
 let undo: (() => unknown)[];
@@ -159,6 +161,46 @@ describe('a call under a context that is done', () => {
     const [spent] = withTimeout(background(), 0);
     expect(reasonOf(await failure(request(spent, 'http://127.0.0.1:1/').end()))).toBe('deadline_exceeded');
     expect(refused).toEqual(['http.client']);
+  });
+  test('does not take what hears of its end for the explicit call that noticed it', async () => {
+    instrument();
+    const url = await echo();
+    const { clock, restore } = useManualClock();
+    const [spent] = withTimeout(background(), 100);
+    const [other] = withTimeout(background(), 60_000);
+    let reported: Promise<string> | undefined;
+    run(other, () => onEnd(spent, () => void (reported = body(http.get(url)))));
+    clock.block(200);
+    expect(reasonOf(await failure(request(spent, url).end()))).toBe('deadline_exceeded');
+    restore();
+    expect(await reported).toMatch(/^\d{5}$/);
+    expect(refused).toEqual(['http.client']);
+  });
+});
+
+describe('two installed copies', () => {
+  test('are one: one list of hosts, one budget, one refusal, one end', async () => {
+    let second!: { instrumentFetch: () => () => void; instrumentHttpRequest: () => () => void };
+    jest.isolateModules(() => (second = jest.requireActual('@curfew/http')));
+    expect(second.instrumentHttpRequest).not.toBe(instrumentHttpRequest);
+    instrument();
+    undo.push(instrumentFetch(), second.instrumentHttpRequest(), second.instrumentFetch());
+    const url = await echo();
+    const [ctx, cancel] = withTimeout(background(), 60_000);
+    const ask = () => Promise.all([body(http.get(url)), fetch(url).then((answer) => answer.text())]);
+    const told = await run(ctx, ask);
+    expect(told.every((budget) => /^\d{5}$/.test(budget))).toBe(true);
+    undo.push(setAllowedHosts(['*.example.com']));
+    expect(await run(ctx, ask)).toEqual(['undefined', 'undefined']);
+    const made = run(ctx, () => http.get(`${url}/silent`));
+    expect(callbacks(ctx)).toBe(1);
+    const failed = failure(made);
+    cancel(new Error('left'));
+    expect(isAutomatic(await failed)).toBe(true);
+    const [spent] = withTimeout(background(), 0);
+    await failure(run(spent, () => http.get(url)));
+    await run(spent, () => fetch(url)).catch(() => undefined);
+    expect(refused).toEqual(['http.client', 'http.client']);
   });
 });
 
