@@ -51,7 +51,19 @@ export function isAutomatic(error: unknown): boolean {
   return some(error, (each) => each[AUTOMATIC] === true);
 }
 
-/** Notes that an automatic call was cut off, or refused, because this node has ended. */
+/**
+ * Notes that an automatic call was cut off or refused, or an answer given in place of a handler's, because this node has
+ * ended: for a while, what is cut fails under it for us alone.
+ *
+ * @example
+ * ```ts
+ * import { background } from '@curfew/context';
+ * import { end, nodeOf, noteCut, withLimit } from '@curfew/context/spi';
+ * const [request] = withLimit(background(), 5_000);
+ * end(request, { origin: 'deadline', automatic: true });
+ * noteCut(nodeOf(request)!);
+ * ```
+ */
 export function noteCut(node: ContextNode): void {
   const { ending } = node;
   if (ending !== undefined) runtime.cuts.set(ending, runtime.clock.now());
@@ -88,6 +100,7 @@ function wasCut(ending: Ending): boolean {
 function isResponseGone({ code, message }: ErrorLike): boolean {
   switch (code) {
     case 'ERR_STREAM_DESTROYED':
+    case 'ERR_STREAM_UNABLE_TO_PIPE':
       return true;
     case 'ERR_STREAM_PREMATURE_CLOSE':
       // Clients that know the code give it to a body that broke off, in words of their own.

@@ -28,7 +28,7 @@ export type {
 } from './hooks';
 export { NODE_KEY, OPERATION_KEY, RESPONSE_KEY, SUPPRESS_TRACING_KEY } from './keys';
 export { currentOperation } from './operation';
-export { isAutomatic } from './own-errors';
+export { isAutomatic, noteCut } from './own-errors';
 export {
   Flag,
   PROTOCOL,

@@ -1,6 +1,6 @@
 import type { OutgoingMessage } from 'node:http';
 import type { Context } from '@curfew/context';
-import { automaticError } from '@curfew/context/spi';
+import { automaticError, nodeOf, noteCut } from '@curfew/context/spi';
 import { isHttp2, type AnyResponse } from './any-response';
 import { GATEWAY_TIMEOUT, silence } from './silenced-response';
 
@@ -47,6 +47,9 @@ export function answerTimeout(response: AnyResponse, ctx?: Context, mayCut = tru
     if (mayCut) cutOff(response, ctx);
     return;
   }
+  // What streams into the response finds it closed, and says so in words that do not tell who closed it.
+  const node = ctx === undefined ? undefined : nodeOf(ctx);
+  if (node !== undefined) noteCut(node);
   try {
     sendTimeout(response);
   } catch {

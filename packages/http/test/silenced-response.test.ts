@@ -1,9 +1,12 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
 import { onEnd, type Context } from '@curfew/context';
 import { requestContext, wrapListener } from '@curfew/http';
 import { closeAll, dial, Ends, get, listen, turn, useContextManager } from './servers';
@@ -209,4 +212,31 @@ test('a stream that was being piped into the answer harms nobody', async () => {
     source.push(null);
   });
   expect([status, late]).toEqual([504, []]);
+});
+
+describe('in a process where nobody catches anything', () => {
+  async function streamed(env: Record<string, string>): Promise<Record<string, unknown>> {
+    const program = join(__dirname, 'fixtures', 'late-streams.cjs');
+    const { stdout } = await promisify(execFile)(process.execPath, [program], {
+      env: { ...process.env, ...env },
+    });
+    return JSON.parse(stdout) as Record<string, unknown>;
+  }
+  const each = (begun: unknown) =>
+    Object.fromEntries(
+      ['generator', 'stream', 'web'].flatMap((kind) => [
+        [`${kind} before`, 504],
+        [`${kind} begun`, begun],
+        [`${kind} after`, 504],
+      ]),
+    );
+
+  test('streams into a response that we answered, or cut off, do not end it', async () => {
+    expect(await streamed({})).toEqual(each('cut'));
+  });
+
+  test('and where their errors would not be taken, what has begun goes on', async () => {
+    const kept = await streamed({ CURFEW_GUARD: '0', NODE_OPTIONS: '--unhandled-rejections=warn' });
+    expect(kept).toEqual(each(200));
+  });
 });
