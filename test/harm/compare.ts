@@ -14,6 +14,7 @@ export interface Cell {
 export type Difference = 'exit' | 'stuck' | 'stderr' | 'answer';
 
 export function cellsOf(row: string, all: readonly Ran[]): Cell[] {
+  const known = new Set(all.filter(({ way }) => way === 'without').flatMap(warningsOf));
   return all
     .filter(({ way }) => way !== 'without')
     .map((ran) => {
@@ -25,18 +26,18 @@ export function cellsOf(row: string, all: readonly Ran[]): Cell[] {
           it.phase === ran.phase,
       );
       if (without === undefined) throw new Error(`${row} did not run without Curfew: ${ran.phase.name}`);
-      return { row, ran, without: without.outcome, differences: differences(ran, without.outcome) };
+      return { row, ran, without: without.outcome, differences: differences(ran, without.outcome, known) };
     });
 }
 
-function differences(ran: Ran, without: Outcome): Difference[] {
+function differences(ran: Ran, without: Outcome, known: ReadonlySet<string>): Difference[] {
   const { outcome } = ran;
   const found: Difference[] = [];
   if (outcome.death?.code !== without.death?.code || outcome.death?.signal !== without.death?.signal) {
     found.push('exit');
   }
   if (outcome.failure !== without.failure) found.push('stuck');
-  if (normal(outcome.stderr) !== normal(without.stderr)) found.push('stderr');
+  if (withoutWarnings(outcome.stderr, known) !== withoutWarnings(without.stderr, known)) found.push('stderr');
   if (!answersAgree(ran, without)) found.push('answer');
   return found;
 }
@@ -60,6 +61,24 @@ export function shown({ status, headers, body, complete }: Answer): object {
   return { status, headers: Object.fromEntries(kept), body: body.replace(/x+/g, 'x'), complete };
 }
 
+/**
+ * Node.js warns once a process of what is deprecated, so in whatever phase comes first. What the row warns of without
+ * Curfew is no difference.
+ */
+function withoutWarnings(stderr: string, known: ReadonlySet<string>): string {
+  return normal(stderr)
+    .split('\n')
+    .filter((line) => !known.has(line))
+    .join('\n');
+}
+
+const warningsOf = ({ outcome }: Ran): string[] =>
+  normal(outcome.stderr)
+    .split('\n')
+    .filter((line) => WARNING.test(line));
+
+const WARNING = /^\(node\) .*Warning: |^\(Use `node --trace-/;
+
 /** What is left of stderr without excerpts, stacks and what differs from run to run, and without Curfew's own lines. */
 export function normal(stderr: string): string {
   return stderr
@@ -69,6 +88,6 @@ export function normal(stderr: string): string {
     .join('\n')
     .replace(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
     .replace(/\(node:\d+\)/g, '(node)')
-    .replace(/\d{13}/g, 'TIME')
+    .replace(/^(\s+\w+: )\d+/gm, '$1N')
     .replace(/\bk\d+\b/g, 'KEY');
 }
