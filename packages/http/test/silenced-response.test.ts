@@ -78,11 +78,11 @@ async function overHttp2(
 
 /** What is looked up before an await, by name. */
 const CAPTURED: Record<string, Handler> = {
-  setHeader: async (_, response, closed) => response.setHeader('etag', (await closed) && 'x'),
-  appendHeader: async (_, response, closed) => response.appendHeader('etag', (await closed) && 'x'),
-  writeHead: async (_, response, closed) => response.writeHead((await closed) && 200, { etag: 'x' }),
-  write: async (_, response, closed) => response.write((await closed) && 'x'),
-  end: async (_, response, closed) => void response.end((await closed) && 'x'),
+  setHeader: async (_, response, closed) => response.setHeader('etag', await closed.then(() => 'x')),
+  appendHeader: async (_, response, closed) => response.appendHeader('etag', await closed.then(() => 'x')),
+  writeHead: async (_, response, closed) => response.writeHead(await closed.then(() => 200), { etag: 'x' }),
+  write: async (_, response, closed) => response.write(await closed.then(() => 'x')),
+  end: async (_, response, closed) => void response.end(await closed.then(() => 'x')),
   'removeHeader, bound': async (_, response, closed) => {
     const removeHeader = response.removeHeader.bind(response);
     await closed;
