@@ -135,6 +135,7 @@ describe('a context that ends during a call', () => {
     instrument();
     const url = await echo();
     const { clock, restore } = useManualClock();
+    undo.push(restore);
     const [ctx] = withTimeout(background(), 100);
     const own = new AbortController();
     const answer = rejection(run(ctx, () => fetch(`${url}/silent`, { signal: own.signal })));
@@ -144,7 +145,6 @@ describe('a context that ends during a call', () => {
     expect(ctx.err()?.name).toBe('TimeoutError');
     own.abort(why);
     expect(await answer).toBe(why);
-    restore();
   });
 
   test('cancels a body that still streams, after the promise has long resolved', async () => {

@@ -166,13 +166,13 @@ describe('a call under a context that is done', () => {
     instrument();
     const url = await echo();
     const { clock, restore } = useManualClock();
+    undo.push(restore);
     const [spent] = withTimeout(background(), 100);
     const [other] = withTimeout(background(), 60_000);
     let reported: Promise<string> | undefined;
     run(other, () => onEnd(spent, () => void (reported = body(http.get(url)))));
     clock.block(200);
     expect(reasonOf(await failure(request(spent, url).end()))).toBe('deadline_exceeded');
-    restore();
     expect(await reported).toMatch(/^\d{5}$/);
     expect(refused).toEqual(['http.client']);
   });
