@@ -57,3 +57,16 @@ test('a handler that writes after our 504 does not crash its process', async () 
   const { stdout } = await run(process.execPath, ['-e', script], { cwd: __dirname });
   expect(stdout).toBe('504');
 });
+
+test('our 504 is one 504, and then, to the client, the listeners, the SERVER span and its duration', async () => {
+  const { stdout, stderr } = await run(process.execPath, [join(__dirname, 'fixtures/one-504.cjs')]);
+  expect(stderr).toBe('');
+  expect(JSON.parse(stdout)).toEqual({
+    client: 504,
+    listeners: ['finish 504', 'close 504'],
+    // The CLIENT span too: both had ended by the time that the handler answered.
+    spansWhenHandled: 2,
+    spans: [504],
+    durations: [[504, 1, true]],
+  });
+});
