@@ -100,6 +100,7 @@ function wasCut(ending: Ending): boolean {
 function isResponseGone({ code, message }: ErrorLike): boolean {
   switch (code) {
     case 'ERR_STREAM_DESTROYED':
+    // What Node.js 24 says of a `pipeline` that begins after the close.
     case 'ERR_STREAM_UNABLE_TO_PIPE':
       return true;
     case 'ERR_STREAM_PREMATURE_CLOSE':
