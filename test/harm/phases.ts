@@ -89,8 +89,17 @@ async function leave(
 }
 
 /** Waits for the deadline to pass: for the answer where it is carried out, for a while where it is not. */
-async function outlast(call: Call, key: string, { upstream, enforces }: Stage): Promise<Answer | undefined> {
-  if (enforces) return within(LIMIT_MS, 'answer at the deadline', call.answer);
+async function outlast(
+  call: Call,
+  key: string,
+  { upstream, program, enforces }: Stage,
+): Promise<Answer | undefined> {
+  if (enforces) {
+    const answer = await within(LIMIT_MS, 'answer at the deadline', call.answer);
+    // Its calls are ended a turn later; one that has its answer by then would fail in no way, or in another.
+    await pulseUntil(program, 'end of the response', ({ open }) => open === 0);
+    return answer;
+  }
   await within(LIMIT_MS, 'call of the upstream', Promise.race([upstream.seen(key), call.answer]));
   await sleep(2 * OWN_LIMIT_MS);
   return undefined;
