@@ -53,15 +53,17 @@ export function isAutomatic(error: unknown): boolean {
 
 /**
  * Notes that an automatic call was cut off or refused, or an answer given in place of a handler's, because this node has
- * ended: for a while, what is cut fails under it for us alone.
+ * ended: for a while, what is cut fails under it for us alone. Does nothing for one that has not ended, and never throws.
  *
  * @example
  * ```ts
- * import { background } from '@curfew/context';
- * import { end, nodeOf, noteCut, withLimit } from '@curfew/context/spi';
- * const [request] = withLimit(background(), 5_000);
- * end(request, { origin: 'deadline', automatic: true });
- * noteCut(nodeOf(request)!);
+ * import { background, withCancel } from '@curfew/context';
+ * import { end, nodeOf, noteCut } from '@curfew/context/spi';
+ * const [request] = withCancel(background());
+ * end(request, { origin: 'client_disconnect', automatic: true });
+ * const node = nodeOf(request);
+ * if (node !== undefined) noteCut(node); // what the guard sees of this request from now on may be our doing
+ * node?.ending?.automatic; // => true
  * ```
  */
 export function noteCut(node: ContextNode): void {
