@@ -54,8 +54,10 @@ describe('an error without a mark, raised in the context of a request', () => {
     ['body gone after a hang-up', 'lives'],
     // What we close at a deadline would be open without us.
     ['response gone after a deadline', 'lives'],
+    ['nothing to pipe to after a deadline', 'lives'],
     // A response that its client has left fails without us too.
     ['response gone after a hang-up', 'dies'],
+    ['nothing to pipe to after a hang-up', 'dies'],
     ['reset after a hang-up that cut nothing', 'dies'],
     ['reset long after a hang-up', 'dies'],
     ['reset after a cancel', 'dies'],
