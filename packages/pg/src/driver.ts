@@ -46,6 +46,8 @@ export interface DriverClient extends EventEmitter {
   readonly _queryQueue?: unknown[];
   readonly queryQueue?: unknown[];
   _pulseQueryQueue?(): void;
+  /** `I` for idle, `T` in a transaction, `E` in one that has failed: the server's last word. Kept since pg 8.17. */
+  readonly _txStatus?: string | null;
 }
 
 export interface DriverPool extends EventEmitter {
@@ -56,15 +58,28 @@ export interface DriverPool extends EventEmitter {
   readonly _pendingQueue?: { timedOut?: boolean }[];
 }
 
+function activeOf(client: DriverClient): unknown {
+  // Asking 8.23 for the name without the underscore prints a deprecation.
+  return '_activeQuery' in client ? client._activeQuery : client.activeQuery;
+}
+
+function queueOf(client: DriverClient): unknown[] | undefined {
+  return '_queryQueue' in client ? client._queryQueue : client.queryQueue;
+}
+
 /** Whether the client holds this query as the one that the server works on. */
 export function isActive(client: DriverClient, query: Submittable): boolean {
-  // Asking 8.23 for the name without the underscore prints a deprecation.
-  return ('_activeQuery' in client ? client._activeQuery : client.activeQuery) === query;
+  return activeOf(client) === query;
+}
+
+/** Whether nothing that was asked of the client is still to be answered. */
+export function isAtRest(client: DriverClient): boolean {
+  return !activeOf(client) && !queueOf(client)?.length;
 }
 
 /** Takes a query that was not sent yet out of the client's queue; `false` if it is not there. */
 export function unqueue(client: DriverClient, query: Submittable): boolean {
-  const queue = '_queryQueue' in client ? client._queryQueue : client.queryQueue;
+  const queue = queueOf(client);
   const index = queue?.indexOf(query) ?? -1;
   if (index === -1) return false;
   queue?.splice(index, 1);

@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { installGuard } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
 import {
-  byItself,
   clientConnect,
   clientQuery,
   notice,
   poolConnect,
   poolQuery,
+  poolRelease,
+  readyForQuery,
   type Cover,
   type Method,
 } from './methods';
@@ -65,15 +66,21 @@ export function instrumentPg(pg: PgModule | undefined = findPg(), options: PgOpt
 
 type Make = (original: Method, cover: Cover) => Method;
 
-function coverings({ client, pool }: Prototypes, options: PgOptions) {
+type Covering = [prototype: object, name: string, make: Make];
+
+function coverings({ client, pool }: Prototypes, options: PgOptions): Covering[] {
   return [
     [client, 'query', (original, cover) => clientQuery(original, cover, options)],
     [client, 'connect', clientConnect],
     [client, '_handleNotice', notice],
     [pool, 'query', (original, cover) => poolQuery(original, cover, options)],
     [pool, 'connect', poolConnect],
-    [pool, '_release', byItself],
-  ] as const satisfies [prototype: object, name: string, make: Make][];
+    [pool, '_release', poolRelease],
+    // A pg that has this keeps the state of the transaction itself.
+    ...('getTransactionStatus' in client
+      ? []
+      : [[client, '_handleReadyForQuery', readyForQuery] as Covering]),
+  ];
 }
 
 let said = false;

@@ -7,6 +7,7 @@ import type { Call } from './call';
 import { checkout } from './checkout';
 import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from './driver';
 import { withCallersStack } from './ended-error';
+import { isLeftInTransaction, noteStatus } from './left-transaction';
 import { lostTo } from './lost-client';
 import { submit, submitToPool } from './submit';
 import { callerOf } from './supervise';
@@ -149,16 +150,27 @@ function answering(
 }
 
 /**
- * Detaches what a client or a pool goes on to do by itself: a socket's events run for ever in the context that dialled
- * it, and a release serves whoever waits, opens connections, arms timers and tells the pool's events.
+ * Detaches what a pool goes on to do by itself when a client is released: it serves whoever waits, opens connections,
+ * arms timers and tells its events. A client that is left in a transaction is dropped.
  */
-export function byItself(original: Method, cover: Cover): Method {
+export function poolRelease(original: Method, cover: Cover): Method {
   return function (this: never, ...args: unknown[]) {
-    return covers(cover) ? detached(() => original.apply(this, args)) : original.apply(this, args);
+    if (!covers(cover)) return original.apply(this, args);
+    const [client, idleListener, error] = args;
+    const drop = error || isLeftInTransaction(client as DriverClient);
+    return detached(() => original.call(this, client, idleListener, drop));
   };
 }
 
-/** As `byItself`, for `client.connect`, whose callback is its caller's. */
+/** Notes the state of a transaction with what comes after every query. */
+export function readyForQuery(original: Method): Method {
+  return function (this: never, ...args: unknown[]) {
+    noteStatus(this, args[0] as { status?: string } | undefined);
+    return original.apply(this, args);
+  };
+}
+
+/** Detaches a client's socket, whose events run for ever in the context that dialled it; the callback is its caller's. */
 export function clientConnect(original: Method, cover: Cover): Method {
   return function (this: never, ...args: unknown[]) {
     if (!covers(cover)) return original.apply(this, args);

@@ -12,7 +12,7 @@ import {
 } from './driver';
 import { lostTo } from './lost-client';
 import { supervise } from './supervise';
-import { endsTransaction } from './transaction-end';
+import { cleansUp, endsTransaction } from './transaction-end';
 import type { PgOptions } from './types';
 
 /**
@@ -26,7 +26,7 @@ export function submit(call: Call, client: DriverClient, query: Submittable, opt
     setImmediate(() => query.handleError(automaticError(call.ctx), client.connection));
     return query;
   }
-  let spared = endsTransaction(query.text);
+  let spared = call.automatic ? cleansUp(query.text) : endsTransaction(query.text);
   if (!spared && call.ctx.err() !== undefined) {
     const refused = refusalOf(call);
     if (refused === undefined) spared = true;

@@ -9,5 +9,21 @@ const ENDS = /^(?:commit|rollback|end|abort|release|prepare\s+transaction)\b/i;
  * a ROLLBACK must get through after the context has ended, and a COMMIT that is cut off leaves its outcome unknown.
  */
 export function endsTransaction(text: unknown): boolean {
-  return typeof text === 'string' && ENDS.test(text.replace(SKIPPED, ''));
+  return begins(text, ENDS);
+}
+
+/** What gives back what a session holds: settings, listeners, what is prepared, cursors, advisory locks. */
+const RESTORES =
+  /^(?:(?:set|reset|discard|unlisten|deallocate|close)\b|select\s+(?:pg_catalog\.)?pg_advisory_unlock(?:_shared|_all)?\s*\()/i;
+
+/**
+ * Whether a statement cleans a connection up for its next borrower. A program that does not know of us says it in a
+ * `finally`: refused there, it would leave a lock behind that nobody gives back, or not come to its release.
+ */
+export function cleansUp(text: unknown): boolean {
+  return endsTransaction(text) || begins(text, RESTORES);
+}
+
+function begins(text: unknown, statement: RegExp): boolean {
+  return typeof text === 'string' && statement.test(text.replace(SKIPPED, ''));
 }
