@@ -1,14 +1,8 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { from, type Context } from '@curfew/context';
-import {
-  automaticError,
-  cancelsAutomatically,
-  installGuard,
-  isEnforced,
-  takeRefusal,
-} from '@curfew/context/spi';
+import { automaticError, cancelsAutomatically, installGuard, takeRefusal } from '@curfew/context/spi';
 import { FetchCall, isFollowing, within } from './fetch-call';
-import { callingContext, tellRefused } from './outgoing-call';
+import { callingContext, deadlinePassed, isOurDeadline, tellRefused } from './outgoing-call';
 
 type Fetch = typeof globalThis.fetch;
 type Input = Parameters<Fetch>[0];
@@ -36,6 +30,7 @@ function fetchUnder(
   call.departed();
   return sent.then(
     (response) => {
+      if (automatic && isOurDeadline(ctx, response.status)) return afterDeadline(ctx, call, response);
       call.settle();
       return response;
     },
@@ -46,6 +41,13 @@ function fetchUnder(
   );
 }
 
+/** A call is aborted with its context, and its body with it; it fails as if the response had not come before that. */
+async function afterDeadline(ctx: Context, call: FetchCall, response: Response): Promise<Response> {
+  if (await deadlinePassed(ctx)) throw automaticError(ctx);
+  call.settle();
+  return response;
+}
+
 /** Makes a call that the program did not put under a context, with the arguments as they came where it stays so. */
 function fetchAutomatically(
   ctx: Context,
@@ -53,8 +55,8 @@ function fetchAutomatically(
   self: unknown,
   args: Parameters<Fetch>,
 ): Promise<Response> {
-  if (!isEnforced() || isFollowing(args[1]?.signal)) return Reflect.apply(original, self, args);
-  if (!cancelsAutomatically()) return within({ ctx }, () => Reflect.apply(original, self, args));
+  // One that may not be ended is told no budget either: whoever it calls would end it by its answer.
+  if (!cancelsAutomatically() || isFollowing(args[1]?.signal)) return Reflect.apply(original, self, args);
   const error = ctx.err();
   if (error === undefined) return fetchUnder(ctx, original, args[0], args[1], true);
   if (!takeRefusal(ctx)) return Reflect.apply(original, self, args);

@@ -4,7 +4,7 @@ import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { from, type Context } from '@curfew/context';
 import { automaticError, cancelsAutomatically, installGuard, takeRefusal } from '@curfew/context/spi';
 import { callingContext, tellRefused } from './outgoing-call';
-import { follow, tellBudget } from './request-call';
+import { follow } from './request-call';
 import { isRefusing, refuse } from './refused-request';
 
 type Request = typeof http.request;
@@ -24,8 +24,8 @@ function requestAutomatically(
     return refuse(automaticError(ctx), true, original, self, args);
   }
   const request = Reflect.apply(original, self, args) as ClientRequest;
+  // One that may not be ended is told no budget either: whoever it calls would end it by its answer.
   if (error === undefined && follows) follow(ctx, request, true);
-  else if (error === undefined) tellBudget(ctx, request);
   return request;
 }
 

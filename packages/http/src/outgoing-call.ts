@@ -60,6 +60,21 @@ export function endCall(ctx: Context, automatic: boolean, end: () => void): void
   else end();
 }
 
+/**
+ * Whether what a server answers is our own deadline, told by the other end: the server ran out of the budget that the
+ * call had told it, in whole milliseconds, and its answer may be here before our timer. A program that has no call fail
+ * at a deadline has none answered 504 by one either, and many clients make an error of it that nothing tells as ours.
+ */
+export function isOurDeadline(ctx: Context, status: number | undefined): boolean {
+  return status !== undefined && status >= 500 && ctx.remaining() < 1;
+}
+
+/** Resolves, with whether the context has ended, when a deadline that is less than a millisecond ahead has passed. */
+export function deadlinePassed(ctx: Context): Promise<boolean> {
+  // The request may have been answered meanwhile, and its deadline be gone.
+  return new Promise((resolve) => setTimeout(() => resolve(ctx.err() !== undefined), 2));
+}
+
 /** Tells that a call was refused, where it was for a spent budget. */
 export function tellRefused(error: Error): void {
   if (hooks.callRefused !== undefined && isDeadlineExceeded(error)) {

@@ -1,12 +1,16 @@
+import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isDeadlineExceeded, onEnd, type Context } from '@curfew/context';
 import { automaticError, markAutomatic } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
-import { budgetFor, endCall, FOLLOWING } from './outgoing-call';
+import { budgetFor, deadlinePassed, endCall, FOLLOWING, isOurDeadline } from './outgoing-call';
 
 /** How a request ends with its context. The explicit form takes over what the patched one, which is inner, began. */
 interface Following {
+  readonly ctx: Context;
   automatic: boolean;
+  /** Whether its response is our own deadline, and not for the program. */
+  withheld: boolean;
 }
 
 type Request = ClientRequest & {
@@ -22,23 +26,50 @@ export function follow(ctx: Context, request: Request, automatic: boolean): void
     if (!automatic) already.automatic = false;
     return;
   }
-  const following: Following = { automatic };
+  const following: Following = { ctx, automatic, withheld: false };
   request[FOLLOWING] = following;
+  observe();
   tellBudget(ctx, request);
   const stop = onEnd(ctx, () => endCall(ctx, following.automatic, () => end(ctx, request, following)));
   // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
   request.once('close', stop);
 }
 
-function end(ctx: Context, request: Request, { automatic }: Following): void {
+function end(ctx: Context, request: Request, { automatic, withheld }: Following): void {
   // Over by now, and its connection may be another request's already; or ended by its own program.
   if (request.destroyed || request.res?.destroyed === true) return;
-  if (automatic) cut(request, automaticError(ctx));
+  if (automatic) cut(request, automaticError(ctx), withheld);
   else (request.res ?? request).destroy(abortError(ctx.err()));
 }
 
+let observing = false;
+
+/** Subscribes on first use, and for good: calls that outlive an undo end with their context, too. */
+function observe(): void {
+  if (observing) return;
+  observing = true;
+  subscribe('http.client.response.finish', (message) => {
+    const { request, response } = message as { request: Request; response: IncomingMessage };
+    const following = request[FOLLOWING];
+    if (following?.automatic === true && isOurDeadline(following.ctx, response.statusCode)) {
+      void withhold(request, response, following);
+    }
+  });
+}
+
+/** Keeps a response, unread, from a request that is to fail in a moment. Told of it just before everybody else. */
+async function withhold(request: Request, response: IncomingMessage, following: Following): Promise<void> {
+  following.withheld = true;
+  const emit = request.emit.bind(request) as (event: unknown, ...args: unknown[]) => boolean;
+  request.emit = (event: unknown, ...args: unknown[]) =>
+    (event === 'response' && following.withheld) || emit(event, ...args);
+  if (await deadlinePassed(following.ctx)) return;
+  following.withheld = false;
+  if (!emit('response', response)) response.resume();
+}
+
 /** Tells the server how long it has. Headers given as an array, or with `expect`, have been written by now. */
-export function tellBudget(ctx: Context, request: Request): void {
+function tellBudget(ctx: Context, request: Request): void {
   if (request.headersSent) return;
   const budget = budgetFor(ctx, request.host, request.getHeader(TIMEOUT_HEADER));
   if (budget !== undefined) request.setHeader(TIMEOUT_HEADER, budget);
@@ -49,10 +80,10 @@ export function tellBudget(ctx: Context, request: Request): void {
  * what proxies, which end a request so when their client leaves, forgive; after a deadline as an aborted signal does,
  * which nobody tries again. Of a response under way the connection goes, as if the server had gone.
  */
-function cut(request: Request, error: Error): void {
+function cut(request: Request, error: Error, withheld: boolean): void {
   survive(request, error);
   const { res } = request;
-  if (res) {
+  if (res && !withheld) {
     survive(res, error);
     // `res.destroy(error)` would be told once more by the request, whose listeners have done their work by now.
     res.socket.destroy();

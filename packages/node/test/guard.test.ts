@@ -48,3 +48,41 @@ test('a value of CURFEW_GUARD that means nothing is told, and the guard stays', 
   expect(stdout).toBe('lives\n');
   expect(linesOf(stderr)[0]).toMatch(/^WARN curfew: CURFEW_GUARD: "never" is not valid/);
 });
+
+test('a handler that ends its own call where its response closes, as it does at our 504, and has no catch, lives', async () => {
+  const program = `
+    const { createServer, get } = require('node:http');
+    const callee = createServer(() => {}).listen(0, '127.0.0.1', () => {
+      const server = createServer(async (_, response) => {
+        const own = new AbortController();
+        response.on('close', () => own.abort());
+        await fetch('http://127.0.0.1:' + callee.address().port, { signal: own.signal });
+      }).listen(0, '127.0.0.1', () => {
+        get({ port: server.address().port, headers: { 'x-request-timeout-ms': '50' } }, (answer) => {
+          console.log(answer.resume().statusCode);
+          setTimeout(() => { console.log('lives'); process.exit(); }, 200);
+        });
+      });
+    });`;
+  const { code, stdout } = await run(program, { env: QUIET });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '504\nlives\n' });
+});
+
+test('a service that a callee answers 504, because it was told how long it has, and that has no catch, lives', async () => {
+  const program = `
+    const { createServer, get } = require('node:http');
+    const callee = createServer(() => {}).listen(0, '127.0.0.1', () => {
+      const server = createServer(async () => {
+        const answer = await fetch('http://127.0.0.1:' + callee.address().port);
+        if (!answer.ok) throw new Error('it said ' + answer.status);
+      }).listen(0, '127.0.0.1', async () => {
+        const ask = () => new Promise((resolve) => get(
+          { port: server.address().port, headers: { 'x-request-timeout-ms': '50' } },
+          (answer) => answer.resume().on('end', resolve)));
+        for (let i = 0; i < 10; i++) await Promise.all([ask(), ask(), ask()]);
+        setTimeout(() => { console.log('lives'); process.exit(); }, 200);
+      });
+    });`;
+  const { code, stdout } = await run(program, { env: QUIET });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'lives\n' });
+});
