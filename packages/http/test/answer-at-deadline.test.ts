@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import http, { type IncomingMessage } from 'node:http';
 import { background, isDeadlineExceeded, run, withTimeout } from '@curfew/context';
-import { isAutomatic, retire } from '@curfew/context/spi';
+import { isAutomatic, retire, setGuard } from '@curfew/context/spi';
 import { fetch as fetchUnder, instrumentFetch, instrumentHttpRequest, request } from '@curfew/http';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 import { closeAll, listen, useContextManager } from './servers';
@@ -85,6 +85,22 @@ describe.each([
     setImmediate(() => retire(ctx));
     expect(await answer).toBe(504);
   });
+});
+
+test('a call that may not be ended is told no budget, by which its server would end it', async () => {
+  const budgets: unknown[] = [];
+  const url = await listen(({ headers }, response) => {
+    budgets.push(headers['x-request-timeout-ms']);
+    response.end();
+  });
+  const [ctx, cancel] = withTimeout(background(), BUDGET);
+  const both = () => run(ctx, async () => [await byFetch(url), await byHttp(url)]);
+  await both();
+  const restore = setGuard(false);
+  await both();
+  restore();
+  cancel();
+  expect(budgets).toEqual(['100', '100', undefined, undefined]);
 });
 
 test('the explicit forms hand on whatever the server says', async () => {
