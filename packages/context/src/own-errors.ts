@@ -7,7 +7,7 @@ import { runtime } from './runtime';
 /** How many errors are looked at, causes and members of an AggregateError together. */
 const MAX_ERRORS = 64;
 
-/** Whether an error, one that it wraps or one of those it sums up is such a one. Never throws. */
+/** Whether an error, one that it wraps, under whatever name, or one of those it sums up is such a one. Never throws. */
 function some(error: unknown, is: (each: ErrorLike) => boolean): boolean {
   // A set: a chain of causes may lead back to its beginning.
   const found = new Set([error]);
@@ -17,6 +17,8 @@ function some(error: unknown, is: (each: ErrorLike) => boolean): boolean {
       if (is(each)) return true;
       const { cause, name, errors } = each as ErrorLike;
       found.add(cause);
+      // Many keep it elsewhere: `original`, `parent`, `driverError`, `originalError`.
+      for (const value of Object.values(each)) if (isError(value)) found.add(value);
       if (name === 'AggregateError' && Array.isArray(errors)) for (const one of errors) found.add(one);
       if (found.size > MAX_ERRORS) return false;
     }
@@ -24,6 +26,11 @@ function some(error: unknown, is: (each: ErrorLike) => boolean): boolean {
     // A getter of a stranger's error threw: that error is not one of ours.
   }
   return false;
+}
+
+/** Told by tag: errors come from other realms, too. */
+function isError(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Error]';
 }
 
 /** What a stranger's error may have. */

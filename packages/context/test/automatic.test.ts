@@ -129,6 +129,15 @@ describe('what Curfew adds', () => {
     expect(isAutomatic(frozen)).toBe(false);
   });
 
+  test('is known in the error that wraps it, whatever name it is kept under', () => {
+    const [ctx, cancel] = withCancel(background());
+    cancel('why');
+    const driverError = automaticError(ctx);
+    const original = Object.assign(new Error('QueryFailedError'), { driverError });
+    expect(isAutomatic(Object.assign(new Error('GraphQLError'), { originalError: original }))).toBe(true);
+    expect(isAutomatic(Object.assign(new Error('about it'), { about: { driverError } }))).toBe(false);
+  });
+
   test('a few calls of each context that has ended are refused, and the rest let through', () => {
     const [first, cancelFirst] = withCancel(background());
     const [second, cancelSecond] = withCancel(background());
