@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import { OutgoingMessage, type ServerResponse } from 'node:http';
 import type { Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 import { isHttp2, type AnyResponse } from './any-response';
 
@@ -13,7 +13,7 @@ export const GATEWAY_TIMEOUT = 504;
 export function silence(response: AnyResponse): void {
   // A handler whose response is open finds its socket there, and does not ask twice.
   const { socket } = isHttp2(response) ? response : response.req;
-  const kept = { get: () => socket, set: returnsNothing, configurable: true, enumerable: true };
+  const kept = { get: () => socket, set: assignsNatively, configurable: true, enumerable: true };
   if (isHttp2(response)) silenceNativeHttp2(response);
   else silenceNative(response);
   Object.defineProperties(response, { ...SILENT, socket: kept });
@@ -28,6 +28,14 @@ function returnsItself(this: unknown): unknown {
 }
 
 function returnsNothing(): void {}
+
+/** Node.js 24 keeps the socket of a response behind an accessor, and reads what it set; 20 reads the property, ours. */
+const NATIVE_SOCKET = Object.getOwnPropertyDescriptor(OutgoingMessage.prototype, 'socket');
+
+/** A response that waits for the one before it is handed its socket only then, to send what it holds. */
+function assignsNatively(this: OutgoingMessage, socket: unknown): void {
+  NATIVE_SOCKET?.set?.call(this, socket);
+}
 
 /** Calls back what waits for its write; nobody else is told that it went nowhere. */
 function callBack(args: readonly unknown[]): void {
