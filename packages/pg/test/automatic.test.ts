@@ -245,12 +245,15 @@ describe('where it may not cancel', () => {
   ])('a query goes on after the end of its context where %s', async (_, change) => {
     const pool = open.pool({ max: 1 });
     const [ctx, cancel] = withCancel(background());
-    const running = run(ctx, () => pool.query('SELECT pg_sleep(0.05), 1 AS n /* goes on */'));
+    // It waits for a lock that the test holds, and so for as long as the test needs.
+    await server.client.query('SELECT pg_advisory_lock(7)');
+    const running = run(ctx, () => pool.query('SELECT 1 AS n, pg_advisory_lock(7) /* goes on */'));
     await server.running('goes on');
     const waiting = run(ctx, () => pool.query('SELECT 2 AS n'));
     const restore = change();
     try {
       cancel(new Error('the program itself'));
+      await server.client.query('SELECT pg_advisory_unlock(7)');
       expect((await running).rows).toMatchObject([{ n: 1 }]);
       expect((await waiting).rows).toEqual([{ n: 2 }]);
       expect((await run(ctx, () => pool.query('SELECT 3 AS n'))).rows).toEqual([{ n: 3 }]);
