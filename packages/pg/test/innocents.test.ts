@@ -50,7 +50,9 @@ test('what waits for a client under no context outlives the request that release
   const pool = open.pool({ max: 1 });
   const holder = await request(pool);
   const errors: unknown[] = [];
-  const query = pool.query('SELECT pg_sleep(0.05), 1 AS n /* innocent */');
+  // It waits for a lock that the test holds, and so for as long as the test needs.
+  await server.client.query('SELECT pg_advisory_lock(7)');
+  const query = pool.query('SELECT 1 AS n, pg_advisory_lock(7) /* innocent */');
   const called = new Promise<unknown>((resolve) => {
     pool.query('SELECT pg_sleep(0.05), 2 AS n', (error, answer) => {
       if (error as unknown) errors.push(error);
@@ -70,6 +72,7 @@ test('what waits for a client under no context outlives the request that release
   holder.release();
   await server.running('innocent');
   holder.hangUp();
+  await server.client.query('SELECT pg_advisory_unlock(7)');
   expect((await query).rows).toMatchObject([{ n: 1 }]);
   expect(await called).toMatchObject([{ n: 2 }]);
   expect(await connected).toMatchObject([{ n: 3 }]);

@@ -193,12 +193,16 @@ test('a cursor fails the reads that wait, with or without a listener, and can be
 test("pg's own Query without a callback goes on where nobody listens to its errors", async () => {
   const client = await open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
-  const going = run(ctx, () => client.query(new pg.Query('SELECT pg_sleep(0.05), 1 AS n /* events */')));
+  // It waits for a lock that the test holds, and so for as long as the test needs.
+  await server.client.query('SELECT pg_advisory_lock(7)');
+  const slow = new pg.Query('SELECT 1 AS n, pg_advisory_lock(7) /* events */');
+  const going = run(ctx, () => client.query(slow));
   const rows: unknown[] = [];
   going.on('row', (row) => rows.push(row));
   const done = new Promise((resolve) => going.on('end', resolve));
   await server.running('events');
   hangUp(ctx);
+  await server.client.query('SELECT pg_advisory_unlock(7)');
   await done;
   expect(rows).toMatchObject([{ n: 1 }]);
   client.release();
