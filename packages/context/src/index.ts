@@ -1,6 +1,6 @@
-export { checkpoint } from './checkpoint';
-export { cleanup, type CleanupOptions } from './cleanup';
-export { withCancel, withDeadline, withSignal, withTimeout } from './derive';
+export { checkpoint } from './verbs/checkpoint';
+export { cleanup, type CleanupOptions } from './verbs/cleanup';
+export { withCancel, withDeadline, withSignal, withTimeout } from './verbs/derive';
 export {
   CanceledError,
   DeadlineExceededError,
@@ -9,15 +9,15 @@ export {
   reasonOf,
   type EndErrorOptions,
   type Reason,
-} from './errors';
-export { group, type Group, type GroupOptions } from './group';
-export { iterate } from './iterate';
-export { merge } from './merge';
-export { notifyContext } from './notify-context';
-export { afterFunc, onEnd } from './on-end';
-export { race } from './race';
-export { active, background, from, todo, withoutCancel, withValue } from './roots';
-export { run, track } from './run';
-export { scope, type ScopeOptions } from './scope';
-export { sleep } from './sleep';
-export type { Cancel, CancelContext, Context, DeriveOptions, OperationOptions } from './types';
+} from './plumbing/errors';
+export { group, type Group, type GroupOptions } from './verbs/group';
+export { iterate } from './verbs/iterate';
+export { merge } from './verbs/merge';
+export { notifyContext } from './verbs/notify-context';
+export { afterFunc, onEnd } from './verbs/on-end';
+export { race } from './verbs/race';
+export { active, background, from, todo, withoutCancel, withValue } from './verbs/roots';
+export { run, track } from './verbs/run';
+export { scope, type ScopeOptions } from './verbs/scope';
+export { sleep } from './verbs/sleep';
+export type { Cancel, CancelContext, Context, DeriveOptions, OperationOptions } from './plumbing/types';

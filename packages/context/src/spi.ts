@@ -1,20 +1,20 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkDuration, checkFunction, checkOptions, wrongType } from './arguments';
-import type { Clock } from './clock';
-import { cancelFunction, deriveUntil } from './derive';
-import { cancelNode, carriesOut, expireIfDue, retireNode } from './ending';
-import { addListener, type HookEvents, type Hooks } from './hooks';
-import { begin } from './operation';
-import type { Operation, Origin } from './protocol';
-import type { Reason } from './errors';
-import { nodeOf } from './roots';
-import { runtime } from './runtime';
-import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from './types';
+import { checkContext, checkDuration, checkFunction, checkOptions, wrongType } from './plumbing/arguments';
+import type { Clock } from './plumbing/clock';
+import { cancelFunction, deriveUntil } from './verbs/derive';
+import { cancelNode, carriesOut, expireIfDue, retireNode } from './tree/ending';
+import { addListener, type HookEvents, type Hooks } from './plumbing/hooks';
+import { begin } from './tree/operation';
+import type { Operation, Origin } from './tree/protocol';
+import type { Reason } from './plumbing/errors';
+import { nodeOf } from './verbs/roots';
+import { runtime } from './plumbing/runtime';
+import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from './plumbing/types';
 
-export { automaticError, cancelsAutomatically, takeRefusal } from './automatic';
-export { MAX_DELAY, systemClock, type Clock } from './clock';
-export { markAutomatic } from './errors';
-export { guarded, installGuard, setGuard } from './guard';
+export { automaticError, cancelsAutomatically, takeRefusal } from './guard/automatic';
+export { MAX_DELAY, systemClock, type Clock } from './plumbing/clock';
+export { markAutomatic } from './plumbing/errors';
+export { guarded, installGuard, setGuard } from './guard/guard';
 export type {
   BackendCancel,
   ChainBreak,
@@ -25,10 +25,10 @@ export type {
   ObservedCancellation,
   ReceivedDeadline,
   RefusedCall,
-} from './hooks';
-export { NODE_KEY, OPERATION_KEY, RESPONSE_KEY, SUPPRESS_TRACING_KEY } from './keys';
-export { currentOperation } from './operation';
-export { isAutomatic, noteCut } from './own-errors';
+} from './plumbing/hooks';
+export { NODE_KEY, OPERATION_KEY, RESPONSE_KEY, SUPPRESS_TRACING_KEY } from './plumbing/keys';
+export { currentOperation } from './tree/operation';
+export { isAutomatic, noteCut } from './guard/own-errors';
 export {
   Flag,
   PROTOCOL,
@@ -42,8 +42,8 @@ export {
   type Origin,
   type Outcome,
   type RootMark,
-} from './protocol';
-export { nodeOf } from './roots';
+} from './tree/protocol';
+export { nodeOf } from './verbs/roots';
 
 /**
  * What the cause of a `client_disconnect` tells telemetry, by shape: whether the response had started. Where it

@@ -8,7 +8,9 @@ import ts from 'typescript';
 // `expression; // => value` asserts that the two are deeply equal; a ```text fence that follows is what it prints.
 
 const PACKAGE = join(__dirname, '..');
-const SOURCES = readdirSync(join(PACKAGE, 'src')).map((name) => join(PACKAGE, 'src', name));
+const SOURCES = readdirSync(join(PACKAGE, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => join(PACKAGE, 'src', name));
 
 interface Example {
   readonly name: string;

@@ -39,7 +39,9 @@ export function installCopy({ anotherProtocol = false } = {}): InstalledCopy {
   mkdirSync(dirname(api), { recursive: true });
   symlinkSync(dirname(dirname(dirname(require.resolve('@opentelemetry/api')))), api, 'dir');
   if (anotherProtocol) {
-    for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
+    for (const file of readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.js'),
+    )) {
       const source = readFileSync(join(dist, file), 'utf8')
         .replace('exports.PROTOCOL = 1;', 'exports.PROTOCOL = 2;')
         .replace(RENAMED, '$1Two');

@@ -61,7 +61,9 @@ function fileOf(frame: string): string {
 
 /** The folder of the package that a file of this name is in; `undefined` for any other file. */
 function packageOf(file: string | undefined, name: string): string | undefined {
-  return new RegExp(`^(.*[\\\\/])(?:dist|src)[\\\\/]${name}\\.[jt]s$`).exec(file ?? '')?.[1];
+  return new RegExp(`^(.*[\\\\/])(?:dist|src)[\\\\/](?:[a-z]+[\\\\/])?${name}\\.[jt]s$`).exec(
+    file ?? '',
+  )?.[1];
 }
 
 /** Whether a file is one of a package: as built, or as a source map has it, which not every file may have. */
@@ -69,6 +71,6 @@ function isIn(file: string, folder: string | undefined): boolean {
   return (
     folder !== undefined &&
     file.startsWith(folder) &&
-    /^(?:dist|src)[\\/][^\\/]+$/.test(file.slice(folder.length))
+    /^(?:dist|src)[\\/](?:[a-z]+[\\/])?[^\\/]+$/.test(file.slice(folder.length))
   );
 }

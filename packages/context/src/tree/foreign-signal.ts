@@ -1,6 +1,6 @@
-import { builtin } from './builtin';
+import { builtin } from '../plumbing/builtin';
 import { cancelNode } from './ending';
-import { reasonOf } from './errors';
+import { reasonOf } from '../plumbing/errors';
 import type { ContextNode } from './protocol';
 
 interface Events {

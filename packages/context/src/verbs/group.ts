@@ -1,9 +1,9 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkFunction, checkOptions, wrongType } from './arguments';
+import { checkContext, checkFunction, checkOptions, wrongType } from '../plumbing/arguments';
 import { derive } from './derive';
-import { cancelNode, releaseNode } from './ending';
+import { cancelNode, releaseNode } from '../tree/ending';
 import { run } from './run';
-import type { CancelContext, Context, OperationOptions } from './types';
+import type { CancelContext, Context, OperationOptions } from '../plumbing/types';
 
 /** Tasks that belong together, as Go's errgroup: the first failure cancels the others. Made by `group`. */
 export interface Group {

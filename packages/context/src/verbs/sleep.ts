@@ -1,10 +1,10 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkDuration } from './arguments';
-import { addCallback } from './callback';
-import { MAX_DELAY } from './clock';
-import { errorOf, expireIfDue } from './ending';
+import { checkContext, checkDuration } from '../plumbing/arguments';
+import { addCallback } from '../tree/callback';
+import { MAX_DELAY } from '../plumbing/clock';
+import { errorOf, expireIfDue } from '../tree/ending';
 import { nodeOf } from './roots';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 
 /**
  * Resolves after `ms` milliseconds, or rejects with the context's error as soon as it ends, and clears its timer.

@@ -1,8 +1,8 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, wrongType } from './arguments';
-import { errOf } from './state';
+import { checkContext, wrongType } from '../plumbing/arguments';
+import { errOf } from '../tree/state';
 import { nodeOf } from './roots';
-import { untilEnd } from './wait';
+import { untilEnd } from '../tree/wait';
 
 const ignore = () => undefined;
 

@@ -1,10 +1,10 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { describe } from './describe';
-import type { CanceledError, DeadlineExceededError } from './errors';
-import { FOREIGN, NODE_KEY } from './keys';
+import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
+import { FOREIGN, NODE_KEY } from '../plumbing/keys';
 import { beneath, lookup } from './layers';
 import type { ContextNode, Layer, RootMark } from './protocol';
-import type { Context } from './types';
+import type { Context } from '../plumbing/types';
 
 /** A context that adds one value to another, or that shows a foreign one with Curfew's methods. */
 export class View implements Context, Layer {

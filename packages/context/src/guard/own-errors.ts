@@ -1,8 +1,8 @@
 import { context } from '@opentelemetry/api';
-import { AUTOMATIC } from './keys';
-import type { ContextNode, Ending } from './protocol';
-import { nodeOf } from './roots';
-import { runtime } from './runtime';
+import { AUTOMATIC } from '../plumbing/keys';
+import type { ContextNode, Ending } from '../tree/protocol';
+import { nodeOf } from '../verbs/roots';
+import { runtime } from '../plumbing/runtime';
 
 /** How many errors are looked at, causes and members of an AggregateError together. */
 const MAX_ERRORS = 64;

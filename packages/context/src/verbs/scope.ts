@@ -7,17 +7,17 @@ import {
   checkSignal,
   isContext,
   wrongType,
-} from './arguments';
+} from '../plumbing/arguments';
 import { derive, deriveUntil } from './derive';
-import { errorOf } from './ending';
-import { followSignal } from './foreign-signal';
-import { OPERATION_KEY } from './keys';
-import type { TreeNode } from './node';
-import { begin, inside } from './operation';
+import { errorOf } from '../tree/ending';
+import { followSignal } from '../tree/foreign-signal';
+import { OPERATION_KEY } from '../plumbing/keys';
+import type { TreeNode } from '../tree/node';
+import { begin, inside } from '../tree/operation';
 import { active } from './roots';
-import { runtime } from './runtime';
-import type { CancelContext, DeriveOptions } from './types';
-import { beginWait, settle, waitFor } from './wait';
+import { runtime } from '../plumbing/runtime';
+import type { CancelContext, DeriveOptions } from '../plumbing/types';
+import { beginWait, settle, waitFor } from '../tree/wait';
 
 /** What ends a scope beside its parent, and how it is named. */
 export interface ScopeOptions extends DeriveOptions {

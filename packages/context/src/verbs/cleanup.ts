@@ -1,13 +1,13 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkDuration, checkFunction, checkOptions } from './arguments';
-import { addCallback } from './callback';
+import { checkContext, checkDuration, checkFunction, checkOptions } from '../plumbing/arguments';
+import { addCallback } from '../tree/callback';
 import { withTimeout } from './derive';
 import { neverCalled } from './on-end';
 import { nodeOf, withoutCancel } from './roots';
 import { run } from './run';
-import { runtime } from './runtime';
-import type { CleanupDone } from './hooks';
-import type { CancelContext } from './types';
+import { runtime } from '../plumbing/runtime';
+import type { CleanupDone } from '../plumbing/hooks';
+import type { CancelContext } from '../plumbing/types';
 
 /** What `cleanup` accepts. */
 export interface CleanupOptions {

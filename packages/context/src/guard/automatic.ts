@@ -1,10 +1,16 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { carriesOut, ownEnding } from './ending';
-import { endError, markAutomatic, reasonOf, type CanceledError, type DeadlineExceededError } from './errors';
+import { carriesOut, ownEnding } from '../tree/ending';
+import {
+  endError,
+  markAutomatic,
+  reasonOf,
+  type CanceledError,
+  type DeadlineExceededError,
+} from '../plumbing/errors';
 import { guarded } from './guard';
 import { noteCut } from './own-errors';
-import type { Ending } from './protocol';
-import { from, nodeOf } from './roots';
+import type { Ending } from '../tree/protocol';
+import { from, nodeOf } from '../verbs/roots';
 
 /**
  * Whether a call or query that the program did not put under a context itself may be ended with the one it was made

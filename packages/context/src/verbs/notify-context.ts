@@ -1,11 +1,11 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { wrongType } from './arguments';
-import { addCallback } from './callback';
+import { wrongType } from '../plumbing/arguments';
+import { addCallback } from '../tree/callback';
 import { cancelFunction, derive } from './derive';
-import { nameNode } from './describe';
-import { cancelNode } from './ending';
-import { CanceledError } from './errors';
-import type { Cancel, CancelContext } from './types';
+import { nameNode } from '../tree/describe';
+import { cancelNode } from '../tree/ending';
+import { CanceledError } from '../plumbing/errors';
+import type { Cancel, CancelContext } from '../plumbing/types';
 
 /** What Go calls the signals in names and messages. */
 const GO_NAMES: Readonly<Record<string, string>> = {

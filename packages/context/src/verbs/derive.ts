@@ -1,16 +1,16 @@
 import { context, diag, type Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkDuration, checkInstant, checkOptions, checkSignal } from './arguments';
-import { deadlines } from './deadlines';
-import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from './ending';
-import { reasonOf } from './errors';
-import { NODE_KEY } from './keys';
-import { TreeNode } from './node';
-import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from './protocol';
+import { checkContext, checkDuration, checkInstant, checkOptions, checkSignal } from '../plumbing/arguments';
+import { deadlines } from '../tree/deadlines';
+import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from '../tree/ending';
+import { reasonOf } from '../plumbing/errors';
+import { NODE_KEY } from '../plumbing/keys';
+import { TreeNode } from '../tree/node';
+import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../tree/protocol';
 import { nodeOf } from './roots';
-import { runtime } from './runtime';
-import { followSignal } from './foreign-signal';
-import type { Cancel, CancelContext, DeriveOptions } from './types';
-import { layersOf } from './view';
+import { runtime } from '../plumbing/runtime';
+import { followSignal } from '../tree/foreign-signal';
+import type { Cancel, CancelContext, DeriveOptions } from '../plumbing/types';
+import { layersOf } from '../tree/view';
 
 /**
  * A context that ends when its cancel function is called or the parent ends. Cancelling is synchronous: when it

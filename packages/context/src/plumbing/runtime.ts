@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from './clock';
-import type { Guard } from './guard';
+import type { Guard } from '../guard/guard';
 import { createHookBoard, type HookBoard } from './hooks';
-import { PROTOCOL, type Due, type Ending } from './protocol';
+import { PROTOCOL, type Due, type Ending } from '../tree/protocol';
 
 /** One timer structure serves every deadline of the process. */
 export interface Deadlines {

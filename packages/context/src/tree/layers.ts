@@ -1,5 +1,5 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { FOREIGN } from './keys';
+import { FOREIGN } from '../plumbing/keys';
 import type { Layer } from './protocol';
 
 /** The value of the nearest layer with this key. */

@@ -1,10 +1,10 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkKey } from './arguments';
-import { describe, isPlainRoot } from './describe';
-import { NODE_KEY } from './keys';
-import { PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
-import type { Context } from './types';
-import { layersOf, put, View, wrap } from './view';
+import { checkContext, checkKey } from '../plumbing/arguments';
+import { describe, isPlainRoot } from '../tree/describe';
+import { NODE_KEY } from '../plumbing/keys';
+import { PROTOCOL, type ContextNode, type Layer, type RootMark } from '../tree/protocol';
+import type { Context } from '../plumbing/types';
+import { layersOf, put, View, wrap } from '../tree/view';
 
 const BACKGROUND = new View(undefined, undefined, undefined, undefined);
 

@@ -5,12 +5,12 @@ import {
   type CanceledError,
   type DeadlineExceededError,
   type Reason,
-} from './errors';
+} from '../plumbing/errors';
 import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
 import { callLater, notify } from './notify';
 import { currentOperation } from './operation';
 import type { ContextNode, Ending, Origin, Outcome } from './protocol';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 
 /** One end. Mutable here alone: the fan-out grows while the subtree is marked. */
 class End implements Ending {

@@ -1,14 +1,14 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkOptions } from './arguments';
-import { addCallback } from './callback';
+import { checkContext, checkOptions } from '../plumbing/arguments';
+import { addCallback } from '../tree/callback';
 import { cancelFunction, derive } from './derive';
-import { cancelNode, expireIfDue, releaseNode } from './ending';
-import { callDue, inheritDeadlines } from './inherit-deadlines';
-import type { TreeNode } from './node';
-import { Flag, type ContextNode, type Due } from './protocol';
+import { cancelNode, expireIfDue, releaseNode } from '../tree/ending';
+import { callDue, inheritDeadlines } from '../tree/inherit-deadlines';
+import type { TreeNode } from '../tree/node';
+import { Flag, type ContextNode, type Due } from '../tree/protocol';
 import { nodeOf } from './roots';
-import { runtime } from './runtime';
-import type { Cancel, CancelContext, DeriveOptions } from './types';
+import { runtime } from '../plumbing/runtime';
+import type { Cancel, CancelContext, DeriveOptions } from '../plumbing/types';
 
 /**
  * A context with the values, the span and the tree of one context that is ended by another one too, with its

@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api';
 import { call } from './notify';
 import type { Callback, ContextNode } from './protocol';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 
 /**
  * Works out the earliest deadline anew for a subtree that lost the one it had, or was given one. Whoever asked for it

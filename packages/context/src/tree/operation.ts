@@ -1,8 +1,8 @@
 import { context, diag, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
-import { OPERATION_KEY } from './keys';
+import { OPERATION_KEY } from '../plumbing/keys';
 import type { ContextNode, Operation, Operations } from './protocol';
-import { runtime } from './runtime';
-import type { OperationOptions } from './types';
+import { runtime } from '../plumbing/runtime';
+import type { OperationOptions } from '../plumbing/types';
 
 /** The operation whose synchronous part is running: what there is to go by without a ContextManager. */
 let synchronous: Operation | undefined;

@@ -1,6 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, checkFunction } from './arguments';
-import { addCallback } from './callback';
+import { checkContext, checkFunction } from '../plumbing/arguments';
+import { addCallback } from '../tree/callback';
 import { nodeOf } from './roots';
 
 /** On a context that never ends, a callback is never called: stopping it succeeds once. */

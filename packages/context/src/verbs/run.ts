@@ -1,11 +1,11 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { context } from '@opentelemetry/api';
-import { checkContext, checkFunction, checkOptions, wrongType } from './arguments';
-import { OPERATION_KEY } from './keys';
-import { begin, inside, isPromise } from './operation';
-import type { Operation } from './protocol';
+import { checkContext, checkFunction, checkOptions, wrongType } from '../plumbing/arguments';
+import { OPERATION_KEY } from '../plumbing/keys';
+import { begin, inside, isPromise } from '../tree/operation';
+import type { Operation } from '../tree/protocol';
 import { from, nodeOf } from './roots';
-import type { Context, OperationOptions } from './types';
+import type { Context, OperationOptions } from '../plumbing/types';
 
 /**
  * Calls `fn` with `ctx` active and tracks it as an operation until it returns or its promise settles. The return

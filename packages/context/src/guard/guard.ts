@@ -1,8 +1,8 @@
 import { diag } from '@opentelemetry/api';
-import { wrongType } from './arguments';
-import { builtin } from './builtin';
+import { wrongType } from '../plumbing/arguments';
+import { builtin } from '../plumbing/builtin';
 import { isOwn } from './own-errors';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 
 type Emit = (this: unknown, event: unknown, ...args: unknown[]) => boolean;
 

@@ -1,7 +1,7 @@
 import { addCallback } from './callback';
 import { describe } from './describe';
-import type { CanceledError, DeadlineExceededError } from './errors';
-import { NODE_KEY } from './keys';
+import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
+import { NODE_KEY } from '../plumbing/keys';
 import { lookup } from './layers';
 import {
   PROTOCOL,
@@ -13,7 +13,7 @@ import {
   type Operations,
 } from './protocol';
 import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './state';
-import type { CancelContext, Context } from './types';
+import type { CancelContext, Context } from '../plumbing/types';
 import { put } from './view';
 
 /** A cancellable context: the node of the tree, and the view of it that users hold, in one object. */

@@ -1,8 +1,8 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext } from './arguments';
-import { errOf } from './state';
+import { checkContext } from '../plumbing/arguments';
+import { errOf } from '../tree/state';
 import { nodeOf } from './roots';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 
 /**
  * How long a CPU loop may keep the event loop between two yields, in ms: long enough that yielding costs little,

@@ -1,7 +1,7 @@
 import { ROOT_CONTEXT } from '@opentelemetry/api';
-import { FOREIGN } from './keys';
+import { FOREIGN } from '../plumbing/keys';
 import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 import { dateOf } from './state';
 
 const names = new WeakMap<ContextNode, (parent: string) => string>();

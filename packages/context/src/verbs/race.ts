@@ -1,8 +1,8 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkContext, wrongType } from './arguments';
-import { begin } from './operation';
+import { checkContext, wrongType } from '../plumbing/arguments';
+import { begin } from '../tree/operation';
 import { nodeOf } from './roots';
-import { untilEnd } from './wait';
+import { untilEnd } from '../tree/wait';
 
 /**
  * The promise's own result, or a rejection with the context's error as soon as the context ends. The loser stays

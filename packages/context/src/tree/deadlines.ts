@@ -1,7 +1,7 @@
-import { MAX_DELAY } from './clock';
+import { MAX_DELAY } from '../plumbing/clock';
 import { expire } from './ending';
 import type { ContextNode, Due } from './protocol';
-import { runtime, type Deadlines } from './runtime';
+import { runtime, type Deadlines } from '../plumbing/runtime';
 
 /** Removed deadlines stay in the heap until they outnumber the live ones by this many, and are then swept out. */
 const SLACK = 64;

@@ -1,8 +1,8 @@
-import { builtin } from './builtin';
-import type { CanceledError, DeadlineExceededError } from './errors';
+import { builtin } from '../plumbing/builtin';
+import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { errorOf, expireIfDue } from './ending';
 import type { ContextNode, Due } from './protocol';
-import { runtime } from './runtime';
+import { runtime } from '../plumbing/runtime';
 
 // What a context answers about its node. Each answer compares the clock first, so that a blocked event loop
 // cannot hide a deadline that has passed.
