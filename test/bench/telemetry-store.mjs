@@ -12,7 +12,7 @@ const { MeterProvider } = require('@opentelemetry/sdk-metrics');
 const { PrometheusExporter, PrometheusSerializer } = require('@opentelemetry/exporter-prometheus');
 const { ProtobufMetricsSerializer } = require('@opentelemetry/otlp-transformer');
 const { Registry } = require('prom-client');
-const { add, createStore } = require('../../packages/telemetry/dist/store.js');
+const { add, createStore } = require('../../packages/telemetry/dist/figures/store.js');
 
 const sorted = (list) => [...list].sort((a, b) => a - b);
 const median = (list) => sorted(list)[list.length >> 1];

@@ -14,10 +14,10 @@ export {
   type Domain,
   type Instrument,
   type InstrumentId,
-} from './registry';
-export type { Exemplar, Family, HistogramPoint, NumberPoint, Snapshot } from './collect';
+} from './registry/registry';
+export type { Exemplar, Family, HistogramPoint, NumberPoint, Snapshot } from './exits/collect';
 export { install, installed, type Telemetry } from './install';
 export type { TelemetryOptions } from './options';
-export type { CurfewSpanProcessor } from './processor';
-export type { CurfewMetricProducer, ProducerOptions } from './producer';
-export type { LoggerProviderLike } from './log-records';
+export type { CurfewSpanProcessor } from './recording/processor';
+export type { CurfewMetricProducer, ProducerOptions } from './exits/producer';
+export type { LoggerProviderLike } from './log-emitter';

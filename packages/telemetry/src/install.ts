@@ -1,26 +1,26 @@
 import { clock, hookErrors, subscribe } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
-import { collect, snapshotOf, type Family, type Snapshot } from './collect';
-import { createEvents } from './events';
-import { createExemplars } from './exemplars';
-import { watchLingering } from './lingering';
-import { createLive } from './live';
-import { createOpenWork } from './open-work';
+import { collect, snapshotOf, type Family, type Snapshot } from './exits/collect';
+import { createEvents } from './spans/span-events';
+import { createExemplars } from './figures/exemplars';
+import { watchLingering } from './warnings/lingering';
+import { createLive } from './figures/open-contexts';
+import { createOpenWork } from './operations/open-work';
 import { checkTelemetryOptions, type TelemetryOptions, type TelemetrySettings } from './options';
-import { createOrigins } from './origins';
-import { createOwnSpans } from './own-spans';
-import { createProcessor, type CurfewSpanProcessor } from './processor';
-import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './producer';
-import { createRecorder } from './recorder';
-import { createReports } from './reports';
-import { quietly } from './quietly';
-import { nextSlots } from './slots';
-import { createSteady } from './steady';
-import { createStore } from './store';
+import { createOrigins } from './warnings/stacks';
+import { createOwnSpans } from './spans/own-spans';
+import { createProcessor, type CurfewSpanProcessor } from './recording/processor';
+import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './exits/producer';
+import { createRecorder } from './recording/recorder';
+import { createReports } from './warnings/reports';
+import { quietly } from './application-call';
+import { nextSlots } from './figures/slots';
+import { createSteady } from './figures/rising-clock';
+import { createStore } from './figures/store';
 import { VERSION } from './version';
-import { createLogRecords } from './log-records';
-import { createWarnings } from './warnings';
-import { createWork, type Running } from './work';
+import { createLogRecords } from './log-emitter';
+import { createWarnings } from './warnings/warnings';
+import { createWork, type Running } from './operations/work';
 
 /** The figures of this process, and the ways to them. */
 export interface Telemetry {

@@ -1,4 +1,4 @@
-import type { LoggerProviderLike } from './log-records';
+import type { LoggerProviderLike } from './log-emitter';
 
 export interface TelemetryOptions {
   /** Milliseconds after the end of its context from which work still running is an orphan. Default 1,000. */

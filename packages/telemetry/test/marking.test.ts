@@ -14,8 +14,8 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan,
 } from '@opentelemetry/sdk-trace-node';
-import { createEvents } from '../dist/events';
-import { excuseAbort, mark, markLate } from '../dist/marking';
+import { createEvents } from '../dist/spans/span-events';
+import { excuseAbort, mark, markLate } from '../dist/spans/marking';
 
 const { SERVER, CLIENT, INTERNAL } = SpanKind;
 

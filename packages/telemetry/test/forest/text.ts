@@ -1,6 +1,6 @@
 import { bucketKey, type Samples } from './tally';
 
-/** The families as Prometheus knows them: what `registry.ts` derives, written down a second time. */
+/** The families as Prometheus knows them: what the registry derives, written down a second time. */
 const PROMETHEUS: Readonly<Record<string, string>> = {
   curfew_context_active: 'curfew.context.active',
   curfew_context_ended_total: 'curfew.context.ended',

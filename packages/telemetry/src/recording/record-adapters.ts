@@ -11,11 +11,11 @@ import {
   ORIGINS,
   REASON,
   SYSTEM,
-} from './cells';
-import type { Exemplars } from './exemplars';
-import type { Known } from './known';
-import { steadyNow, type Steady } from './steady';
-import { add, recordable, type Histogram, type Store } from './store';
+} from '../registry/value-numbers';
+import type { Exemplars } from '../figures/exemplars';
+import type { Known } from '../figures/known';
+import { steadyNow, type Steady } from '../figures/rising-clock';
+import { add, recordable, type Histogram, type Store } from '../figures/store';
 
 export interface AdapterParts {
   readonly store: Store;

@@ -41,7 +41,7 @@ export function callerStack(): string {
     .slice(1)
     .map((line) => line.trim());
   const files = frames.map(fileOf);
-  const here = packageOf(files[0], 'origins');
+  const here = packageOf(files[0], 'stacks');
   const caller = files.find((file) => !isIn(file, here));
   const core = packageOf(caller, 'hooks');
   return frames
@@ -59,9 +59,9 @@ function fileOf(frame: string): string {
   return open < 0 ? place.replace(/^at (async )?/, '') : place.slice(open + 2);
 }
 
-/** The folder of the package that a file of this name is in; `undefined` for any other file. */
+/** The folder of the package that a file of this name is in, in whatever room; `undefined` for any other file. */
 function packageOf(file: string | undefined, name: string): string | undefined {
-  return new RegExp(`^(.*[\\\\/])(?:dist|src)[\\\\/](?:[a-z]+[\\\\/])?${name}\\.[jt]s$`).exec(
+  return new RegExp(`^(.*[\\\\/])(?:dist|src)[\\\\/](?:[^\\\\/]+[\\\\/])?${name}\\.[jt]s$`).exec(
     file ?? '',
   )?.[1];
 }
@@ -71,6 +71,6 @@ function isIn(file: string, folder: string | undefined): boolean {
   return (
     folder !== undefined &&
     file.startsWith(folder) &&
-    /^(?:dist|src)[\\/](?:[a-z]+[\\/])?[^\\/]+$/.test(file.slice(folder.length))
+    /^(?:dist|src)[\\/](?:[^\\/]+[\\/])?[^\\/]+$/.test(file.slice(folder.length))
   );
 }

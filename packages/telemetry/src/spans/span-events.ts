@@ -1,5 +1,5 @@
 import type { Span } from '@opentelemetry/api';
-import type { EmitLogRecord } from './log-records';
+import type { EmitLogRecord } from '../log-emitter';
 
 /** Something that happened to a span at an instant. */
 export interface SpanEvent {

@@ -1,6 +1,6 @@
 import { clock } from '@curfew/context/spi';
 import { TraceFlags, type SpanContext } from '@opentelemetry/api';
-import type { Exemplar } from './collect';
+import type { Exemplar } from '../exits/collect';
 import type { Histogram, Numbers } from './store';
 
 /**

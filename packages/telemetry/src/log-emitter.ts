@@ -1,6 +1,6 @@
 import * as api from '@opentelemetry/api';
 import { context, diag, ROOT_CONTEXT, trace, type SpanContext } from '@opentelemetry/api';
-import { quietly } from './quietly';
+import { quietly } from './application-call';
 
 /** What telemetry needs of a LoggerProvider of `@opentelemetry/api-logs`, or of the API from 1.10 on. */
 export interface LoggerProviderLike {

@@ -1,6 +1,6 @@
 import { SpanStatusCode, type Attributes, type Span, type SpanStatus } from '@opentelemetry/api';
 import type { Aborts } from './aborts';
-import { quietly } from './quietly';
+import { quietly } from '../application-call';
 
 // An instrumentation writes its verdict when the span ends, and what is written cannot be taken back: a status cannot
 // return to UNSET, an attribute cannot be removed. So the writes themselves are filtered, on this one span, from the

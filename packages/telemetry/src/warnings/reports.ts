@@ -1,15 +1,15 @@
 import type { ChainBreak } from '@curfew/context/spi';
 import { trace } from '@opentelemetry/api';
-import { REASON_NAMES } from './cells';
-import type { TellEvent } from './events';
-import { clean } from './labels';
-import { nameOfLive, type Live } from './live';
-import { callerStack, type Origins } from './origins';
-import { wallTime } from './own-spans';
-import { EVENTS, WARNING_ATTRIBUTES } from './registry';
-import type { Store } from './store';
+import { REASON_NAMES } from '../registry/value-numbers';
+import type { TellEvent } from '../spans/span-events';
+import { clean } from '../figures/labels';
+import { nameOfLive, type Live } from '../figures/open-contexts';
+import { callerStack, type Origins } from './stacks';
+import { wallTime } from '../spans/own-spans';
+import { EVENTS, WARNING_ATTRIBUTES } from '../registry/registry';
+import type { Store } from '../figures/store';
 import type { Warning } from './warnings';
-import type { Running } from './work';
+import type { Running } from '../operations/work';
 
 /** What telemetry tells a person, each as a warning with the name, the age and the reason. */
 export interface Reports {

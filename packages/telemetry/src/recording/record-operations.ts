@@ -1,9 +1,9 @@
 import type { HookEvents } from '@curfew/context/spi';
 import { context, trace } from '@opentelemetry/api';
-import { slotOf, type Live } from './live';
-import type { OpenWork } from './open-work';
-import type { Store } from './store';
-import type { Running, Work } from './work';
+import { slotOf, type Live } from '../figures/open-contexts';
+import type { OpenWork } from '../operations/open-work';
+import type { Store } from '../figures/store';
+import type { Running, Work } from '../operations/work';
 
 /** What an operation carries: once nobody holds the operation, nobody holds this, and nobody can settle it. */
 interface Ticket {

@@ -1,9 +1,9 @@
 import { RESPONSE_KEY, type ContextNode, type Ending, type Origin } from '@curfew/context/spi';
 import { SpanKind, type Span } from '@opentelemetry/api';
 import { createAborts } from './aborts';
-import type { TellEvent } from './events';
+import type { TellEvent } from './span-events';
 import { judge, keepTimeout, writeTimeout } from './judging';
-import { EVENTS } from './registry';
+import { EVENTS } from '../registry/registry';
 
 /** A span of an SDK, seen through the API's types alone: both lines of the SDK have a `kind`. */
 export interface MarkableSpan extends Span {

@@ -11,20 +11,20 @@ import {
   OUTCOMES,
   REASON,
   REASONS,
-} from './cells';
-import type { Exemplars } from './exemplars';
-import type { Known } from './known';
-import { repeated } from './labels';
-import { addLive, nameOfLive, removeLive, slotOf, type Live } from './live';
-import type { Lost } from './lost';
-import type { TellEvent } from './events';
-import { excuseAbort, mark, type MarkableSpan } from './marking';
-import type { OpenWork } from './open-work';
-import type { Origins } from './origins';
-import { wallTime, type OwnSpans } from './own-spans';
-import { steadyNow, type Steady } from './steady';
-import { add, recordable, type Store } from './store';
-import type { Work } from './work';
+} from '../registry/value-numbers';
+import type { Exemplars } from '../figures/exemplars';
+import type { Known } from '../figures/known';
+import { repeated } from '../figures/labels';
+import { addLive, nameOfLive, removeLive, slotOf, type Live } from '../figures/open-contexts';
+import type { Lost } from './lost-contexts';
+import type { TellEvent } from '../spans/span-events';
+import { excuseAbort, mark, type MarkableSpan } from '../spans/marking';
+import type { OpenWork } from '../operations/open-work';
+import type { Origins } from '../warnings/stacks';
+import { wallTime, type OwnSpans } from '../spans/own-spans';
+import { steadyNow, type Steady } from '../figures/rising-clock';
+import { add, recordable, type Store } from '../figures/store';
+import type { Work } from '../operations/work';
 
 /** Marking spans costs microseconds each: a cancellation of more open spans than this leaves the rest unmarked. */
 const MAX_MARKED_SPANS = 1000;

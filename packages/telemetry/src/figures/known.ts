@@ -1,4 +1,4 @@
-import { LIMIT } from './cells';
+import { LIMIT } from '../registry/value-numbers';
 import { add, type Store } from './store';
 
 /**

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 // In a process of its own, since Jest maps the frames of what it runs.
 
 let root: string;
-beforeAll(() => (root = mkdtempSync(join(tmpdir(), 'origins '))));
+beforeAll(() => (root = mkdtempSync(join(tmpdir(), 'stacks '))));
 afterAll(() => rmSync(root, { recursive: true }));
 
 const program = `
@@ -46,7 +46,8 @@ test.each([
   ['packages/telemetry/dist/cart.cjs', 'scope'],
   ['curfew/src/cart.cjs', 'withCancel'],
   ['curfew/context/dist/hooks.js', 'scope'],
-  ['dist (copy)/origins.js', 'withCancel'],
+  ['curfew/context/dist/plumbing/hooks.js', 'withCancel'],
+  ['dist (copy)/stacks.js', 'withCancel'],
 ] as const)('the frames of a user in %s are told, and none of ours', (path, way) => {
   const told = frames(path, way);
   expect(told[0]).toMatch(/^at openCart /);

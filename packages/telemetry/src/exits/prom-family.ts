@@ -7,7 +7,7 @@ import {
   type AttributeKey,
   type Instrument,
   type InstrumentId,
-} from './registry';
+} from '../registry/registry';
 
 // A metric of prom-client by its shape, which is all that its registries ask for.
 

@@ -1,11 +1,11 @@
 import { hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
-import { slotOf, type Live } from './live';
-import { markLate, type MarkableSpan } from './marking';
-import type { OpenWork } from './open-work';
-import type { OwnSpans } from './own-spans';
-import type { Store } from './store';
-import type { Running, Work } from './work';
+import { slotOf, type Live } from '../figures/open-contexts';
+import { markLate, type MarkableSpan } from '../spans/marking';
+import type { OpenWork } from '../operations/open-work';
+import type { OwnSpans } from '../spans/own-spans';
+import type { Store } from '../figures/store';
+import type { Running, Work } from '../operations/work';
 
 /** What both lines of the SDK ask of a span processor, in the API's types alone. */
 export interface CurfewSpanProcessor {

@@ -1,8 +1,8 @@
 import { clock } from '@curfew/context/spi';
 import { context, diag, ROOT_CONTEXT, type SpanContext } from '@opentelemetry/api';
-import type { EmitLogRecord } from './log-records';
-import { quietly } from './quietly';
-import { EVENTS, WARNING_ATTRIBUTES } from './registry';
+import type { EmitLogRecord } from '../log-emitter';
+import { quietly } from '../application-call';
+import { EVENTS, WARNING_ATTRIBUTES } from '../registry/registry';
 
 /** Something that a person should look at. */
 export interface Warning {

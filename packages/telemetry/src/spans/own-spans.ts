@@ -9,11 +9,11 @@ import {
   type Link,
   type SpanContext,
 } from '@opentelemetry/api';
-import { REASON_NAMES } from './cells';
-import { clean } from './labels';
+import { REASON_NAMES } from '../registry/value-numbers';
+import { clean } from '../figures/labels';
 import type { MarkableSpan } from './marking';
-import { SPAN_ATTRIBUTES, SPANS } from './registry';
-import type { Running } from './work';
+import { SPAN_ATTRIBUTES, SPANS } from '../registry/registry';
+import type { Running } from '../operations/work';
 
 /** The spans that Curfew itself makes. They are never operations of their own. */
 export interface OwnSpans {

@@ -1,6 +1,6 @@
 import { clock, MAX_DELAY } from '@curfew/context/spi';
-import { eachLive, isLongLived, isTold, setTold, type Live } from './live';
-import { steadyNow, type Steady } from './steady';
+import { eachLive, isLongLived, isTold, setTold, type Live } from '../figures/open-contexts';
+import { steadyNow, type Steady } from '../figures/rising-clock';
 
 /** Tells of contexts that have grown older than they should, each once. */
 export interface LingeringWatch {

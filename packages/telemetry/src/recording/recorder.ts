@@ -1,19 +1,19 @@
 import type { HookEvents } from '@curfew/context/spi';
-import type { TellEvent } from './events';
-import type { Exemplars } from './exemplars';
-import { createKnown } from './known';
-import { nameOfLive, removeLive, type Live } from './live';
-import { createLost } from './lost';
-import type { OpenWork } from './open-work';
-import type { Origins } from './origins';
-import type { OwnSpans } from './own-spans';
+import type { TellEvent } from '../spans/span-events';
+import type { Exemplars } from '../figures/exemplars';
+import { createKnown } from '../figures/known';
+import { nameOfLive, removeLive, type Live } from '../figures/open-contexts';
+import { createLost } from './lost-contexts';
+import type { OpenWork } from '../operations/open-work';
+import type { Origins } from '../warnings/stacks';
+import type { OwnSpans } from '../spans/own-spans';
 import { recordAdapters } from './record-adapters';
 import { recordContexts } from './record-contexts';
 import { recordOperations } from './record-operations';
-import type { Reports } from './reports';
-import { steadyNow, type Steady } from './steady';
-import { add, type Store } from './store';
-import type { Work } from './work';
+import type { Reports } from '../warnings/reports';
+import { steadyNow, type Steady } from '../figures/rising-clock';
+import { add, type Store } from '../figures/store';
+import type { Work } from '../operations/work';
 
 export interface RecorderParts {
   readonly store: Store;

@@ -1,12 +1,12 @@
 import type { ContextNode, Ending } from '@curfew/context/spi';
 import { clock, MAX_DELAY, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { trace, type SpanContext } from '@opentelemetry/api';
-import { REASON, REASONS } from './cells';
-import type { Exemplars } from './exemplars';
-import type { MarkableSpan } from './marking';
+import { REASON, REASONS } from '../registry/value-numbers';
+import type { Exemplars } from '../figures/exemplars';
+import type { MarkableSpan } from '../spans/marking';
 import type { OpenWork } from './open-work';
-import { passed, steadyNow, type Steady } from './steady';
-import { add, type Store } from './store';
+import { passed, steadyNow, type Steady } from '../figures/rising-clock';
+import { add, type Store } from '../figures/store';
 
 /** An operation or a span under a context, from its start until it settles. */
 export interface Running {

@@ -1,10 +1,10 @@
-import { LIMIT } from './cells';
-import type { Exemplars } from './exemplars';
-import { eachLive, isLongLived, nameOfLive, type Live } from './live';
-import type { Instrument } from './registry';
-import { steadyNow, type Steady } from './steady';
-import { add, type Histogram, type Numbers, type Store } from './store';
-import type { Work } from './work';
+import { LIMIT } from '../registry/value-numbers';
+import type { Exemplars } from '../figures/exemplars';
+import { eachLive, isLongLived, nameOfLive, type Live } from '../figures/open-contexts';
+import type { Instrument } from '../registry/registry';
+import { steadyNow, type Steady } from '../figures/rising-clock';
+import { add, type Histogram, type Numbers, type Store } from '../figures/store';
+import type { Work } from '../operations/work';
 
 /** One measurement of a series with the span that it was made under: the way from a figure to a trace. */
 export interface Exemplar {

@@ -6,7 +6,7 @@ import {
   type Domain,
   type Instrument,
   type InstrumentId,
-} from './registry';
+} from '../registry/registry';
 
 /**
  * All figures of the process, in typed arrays. A series is a cell: the numbers of its attribute values in mixed
