@@ -1,13 +1,13 @@
-export { fetch, instrumentFetch } from './instrument-fetch';
-export { instrumentHttpRequest, request } from './instrument-request';
+export { fetch, instrumentFetch } from './calling/instrument-fetch';
+export { instrumentHttpRequest, request } from './calling/instrument-request';
+export { setAllowedHosts } from './calling/outgoing-call';
 export {
   instrumentServer,
   type InstrumentServerOptions,
   type ServerInstrumentation,
-} from './instrument-server';
-export { middleware, wrapListener, type ListenerOptions, type Middleware } from './listener';
-export { setAllowedHosts } from './outgoing-call';
-export { requestContext } from './served-request';
-export type { ServerOptions } from './server-options';
-export { beginShutdown } from './shutdown';
-export { wrapUpgrade } from './upgrade';
+} from './serving/instrument-server';
+export { middleware, wrapListener, type ListenerOptions, type Middleware } from './serving/listener';
+export { requestContext } from './serving/served-request';
+export type { ServerOptions } from './serving/server-options';
+export { beginShutdown } from './serving/shutdown';
+export { wrapUpgrade } from './serving/upgrade';
