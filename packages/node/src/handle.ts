@@ -1,7 +1,7 @@
 import { beginShutdown } from '@curfew/http';
 import type { Telemetry } from '@curfew/telemetry';
-import type { Metrics } from './metrics';
-import type { Traces } from './traces';
+import type { Metrics } from './exporters/metrics';
+import type { Traces } from './exporters/traces';
 
 /** What `start` sets up. */
 export interface Handle {

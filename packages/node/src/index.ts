@@ -1,3 +1,3 @@
 export type { Handle } from './handle';
-export type { StartOptions } from './options';
+export type { StartOptions } from './settings/options';
 export { start } from './start';

@@ -5,9 +5,9 @@ import type { Plant } from '@curfew/propagation';
 import { HttpInstrumentation } from '@opentelemetry/instrumentation-http';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import { warn } from './logging';
-import type { Configuration } from './options';
-import { instrumentPgWhenLoaded } from './pg-hook';
-import type { PrometheusServer } from './prometheus-server';
+import type { Configuration } from './settings/options';
+import { instrumentPgWhenLoaded } from './pg-when-loaded';
+import type { PrometheusServer } from './exporters/prometheus-server';
 
 export interface Instrumented {
   /** Makes the context of an inbound request, for the propagator. */

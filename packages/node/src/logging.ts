@@ -1,8 +1,8 @@
 import { Console } from 'node:console';
 import { format } from 'node:util';
 import { diag, DiagLogLevel, type DiagLogger } from '@opentelemetry/api';
-import { isRegistered } from './registered';
-import type { Settings } from './settings';
+import { isRegistered } from './otel-globals';
+import type { Settings } from './settings/settings';
 
 const LEVELS: Readonly<Record<Settings['logLevel'], DiagLogLevel>> = {
   none: DiagLogLevel.NONE,

@@ -1,7 +1,7 @@
 import { DeadlinePropagator, type Plant } from '@curfew/propagation';
 import type { TextMapPropagator } from '@opentelemetry/api';
 import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from '@opentelemetry/core';
-import type { Settings } from './settings';
+import type { Settings } from './settings/settings';
 
 /**
  * The propagators that `OTEL_PROPAGATORS` names, and Curfew's after them, whatever it names: without it a request

@@ -5,12 +5,12 @@ import { diag, metrics as metricsApi, propagation, trace } from '@opentelemetry/
 import { createHandle, type Handle } from './handle';
 import { instrument } from './instrument';
 import { warn } from './logging';
-import { createMetrics } from './metrics';
-import type { Configuration } from './options';
+import { createMetrics } from './exporters/metrics';
+import type { Configuration } from './settings/options';
 import { createPropagator } from './propagator';
-import { isRegistered } from './registered';
-import { createResource } from './resource';
-import { createTraces } from './traces';
+import { isRegistered } from './otel-globals';
+import { createResource } from './exporters/resource';
+import { createTraces } from './exporters/traces';
 
 /** Puts the parts together and registers them with OpenTelemetry. */
 export function setUp(configuration: Configuration): Handle {

@@ -1,11 +1,11 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { readEnvironment } from './environment';
+import { readEnvironment } from './settings/environment';
 import type { Handle } from './handle';
 import { idleHandle } from './idle-handle';
 import { startLogging, warn } from './logging';
-import { configure, type StartOptions } from './options';
-import { isRegistered } from './registered';
+import { configure, type StartOptions } from './settings/options';
+import { isRegistered } from './otel-globals';
 import type * as SetUp from './set-up';
 
 const STARTED = Symbol.for('@curfew/node.started.v1');

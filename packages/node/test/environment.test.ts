@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readEnvironment } from '../dist/environment';
-import { OTLP_SETTINGS, SETTINGS, type Setting } from '../dist/settings';
-import { settingsTable } from '../dist/settings-table';
+import { readEnvironment } from '../dist/settings/environment';
+import { OTLP_SETTINGS, SETTINGS, type Setting } from '../dist/settings/settings';
+import { settingsTable } from '../dist/settings/table';
 
 const once = Object.entries<Setting<unknown>>(SETTINGS);
 const otlp = Object.entries<Setting<unknown>>(OTLP_SETTINGS);

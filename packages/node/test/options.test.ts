@@ -1,6 +1,6 @@
 import { start } from '@curfew/node';
-import { readEnvironment } from '../dist/environment';
-import { configure } from '../dist/options';
+import { readEnvironment } from '../dist/settings/environment';
+import { configure } from '../dist/settings/options';
 import { VERSION } from '../dist/version';
 
 const { settings } = readEnvironment({ CURFEW_LINGER_AFTER: '1', OTEL_RESOURCE_ATTRIBUTES: 'a=1,b=2' });

@@ -1,13 +1,13 @@
 import { TraceFlags } from '@opentelemetry/api';
 import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
-import { detached } from './detached';
-import type { Settings } from './settings';
+import { outsideRequests } from './outside-requests';
+import type { Settings } from '../settings/settings';
 
 /**
  * OpenTelemetry's batches, armed outside of every request. The first span of a batch arms the timer, which would hold
  * the request of that span until it fires.
  */
-export function createBatches(exporter: SpanExporter, settings: Settings): SpanProcessor {
+export function createSpanBatches(exporter: SpanExporter, settings: Settings): SpanProcessor {
   let armed = false;
   const batches = new BatchSpanProcessor(
     {
@@ -34,7 +34,7 @@ export function createBatches(exporter: SpanExporter, settings: Settings): SpanP
         return;
       }
       armed = true;
-      detached(() => batches.onEnd(span));
+      outsideRequests(() => batches.onEnd(span));
     },
     forceFlush: () => batches.forceFlush(),
     shutdown: () => batches.shutdown(),

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { diag } from '@opentelemetry/api';
-import { warn } from './logging';
+import { warn } from '../logging';
 
 /** The endpoint that Prometheus scrapes. */
 export interface PrometheusServer {

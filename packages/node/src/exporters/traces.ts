@@ -6,9 +6,9 @@ import {
   SimpleSpanProcessor,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
-import { createBatches } from './batches';
-import type { Configuration } from './options';
-import { loadOtlp } from './otlp';
+import { createSpanBatches } from './span-batches';
+import type { Configuration } from '../settings/options';
+import { loadOtlp } from './load-otlp';
 import type { Transport } from './otlp-transport';
 import { createSampler } from './sampler';
 
@@ -29,7 +29,7 @@ export function createTraces(configuration: Configuration, resource: Resource, t
     } else {
       const { exporter, transport } = loadOtlp().createOtlpTraces(configuration);
       transports.push(transport);
-      processors.push(createBatches(exporter, configuration));
+      processors.push(createSpanBatches(exporter, configuration));
     }
   }
   const provider = new NodeTracerProvider({

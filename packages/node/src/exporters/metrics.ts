@@ -8,9 +8,9 @@ import {
   type IMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
-import { toFamilies } from './exposition';
-import { defaultMetrics, type Configuration } from './options';
-import { loadOtlp } from './otlp';
+import { toFamilies } from './prometheus-families';
+import { defaultMetrics, type Configuration } from '../settings/options';
+import { loadOtlp } from './load-otlp';
 import type { Transport } from './otlp-transport';
 import { servePrometheus, type PrometheusServer } from './prometheus-server';
 

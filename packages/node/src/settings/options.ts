@@ -1,7 +1,7 @@
 import { allowedHosts } from '@curfew/propagation';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type { IMetricReader } from '@opentelemetry/sdk-metrics';
-import { LONGEST_DELAY } from './setting-kinds';
+import { LONGEST_DELAY } from './kinds';
 import type { Settings } from './settings';
 
 /** What `start` takes. Whatever is given here comes before the environment variable of the same meaning. */

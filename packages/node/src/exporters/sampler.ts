@@ -5,7 +5,7 @@ import {
   TraceIdRatioBasedSampler,
   type Sampler,
 } from '@opentelemetry/sdk-trace-node';
-import type { Settings } from './settings';
+import type { Settings } from '../settings/settings';
 
 /** The sampler that `OTEL_TRACES_SAMPLER` names. */
 export function createSampler({ sampler, samplerRatio }: Settings): Sampler {

@@ -1,6 +1,6 @@
 import { DataPointType } from '@opentelemetry/sdk-metrics';
 import { emptyResource } from '@opentelemetry/resources';
-import { toFamilies } from '../dist/exposition';
+import { toFamilies } from '../dist/exporters/prometheus-families';
 
 function measured(
   scope: string,

@@ -10,11 +10,11 @@ import {
 } from '@opentelemetry/otlp-transformer';
 import { AggregationTemporality, InstrumentType, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
-import { detached } from './detached';
-import { otlpName } from './environment';
-import { warn } from './logging';
+import { outsideRequests } from './outside-requests';
+import { otlpName } from '../settings/environment';
+import { warn } from '../logging';
 import { createTransport, type Destination, type Transport } from './otlp-transport';
-import { OTLP_SETTINGS, type OtlpValues, type Settings, type Signal } from './settings';
+import { OTLP_SETTINGS, type OtlpValues, type Settings, type Signal } from '../settings/settings';
 
 /** An exporter, and how to give up what it has on its way. */
 export interface Otlp<E> {
@@ -106,7 +106,7 @@ function createOtlp<T>({ signal, values, serializer, timeout, most }: OtlpOption
   const exporter: Exporter<T> = {
     export(items, done) {
       // Whoever's request filled the batch, its end must not cancel the export, nor a connection to the Collector hold it.
-      detached(() => context.with(suppressTracing(ROOT_CONTEXT), () => void send(items)));
+      outsideRequests(() => context.with(suppressTracing(ROOT_CONTEXT), () => void send(items)));
       // Told as done at once: until then the SDK holds a timer that keeps the process alive, and of a failure it
       // would log the stack, batch after batch. `send` bounds what is on its way and tells what fails.
       done({ code: ExportResultCode.SUCCESS });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { defaultResource, resourceFromAttributes, type Resource } from '@opentelemetry/resources';
-import type { Configuration } from './options';
-import { VERSION } from './version';
+import type { Configuration } from '../settings/options';
+import { VERSION } from '../version';
 
 /**
  * Who is speaking. Of the process only what tells one replica from another is said: OpenTelemetry's own detector

@@ -13,7 +13,7 @@ import {
   ratio,
   text,
   type Kind,
-} from './setting-kinds';
+} from './kinds';
 
 /**
  * Every environment variable that is read, declared once: the reader, its warnings and the table in the README
