@@ -6,7 +6,7 @@ import {
   withDeadline,
   withTimeout,
 } from '@curfew/context';
-import { nodeOf, subscribe, systemClock, useClock, type Ending } from '@curfew/context/spi';
+import { nodeOf, subscribe, systemClock, useClock } from '@curfew/context/spi';
 import { row } from './row';
 import { expectTypeError, manualClock, spawned, thrown } from './support';
 
@@ -169,7 +169,7 @@ row(
 
     const lateness: unknown[] = [];
     const stop = subscribe({
-      contextEnded: (_, { detectedBy, markedAt, at }: Ending) =>
+      contextEnded: ({ ending: { detectedBy, markedAt, at } }) =>
         void lateness.push([detectedBy, markedAt - at]),
     });
     const [late] = withTimeout(background(), 10);

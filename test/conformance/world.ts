@@ -69,8 +69,8 @@ export function createCurfew(tell: Tell): World<Context> {
   const { clock, restore } = useManualClock();
   const controllers = Array.from({ length: SIGNALS }, () => new AbortController());
   const unsubscribe = subscribe({
-    contextStarted: ({ name }) => tell(`start ${name}`),
-    contextEnded(node, { outcome, origin, node: originating }) {
+    contextStarted: ({ node: { name } }) => tell(`start ${name}`),
+    contextEnded({ node, ending: { outcome, origin, node: originating } }) {
       const own = originating === node || originating === undefined;
       tell(`end ${node.name} ${outcome} ${own ? origin : 'parent'}`);
     },

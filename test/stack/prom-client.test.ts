@@ -1,5 +1,5 @@
 import { background, withCancel, withTimeout } from '@curfew/context';
-import { hooks } from '@curfew/context/spi';
+import { adapterEvent } from '@curfew/context/spi';
 import { install, type Telemetry } from '@curfew/telemetry';
 import { register } from '@curfew/telemetry/prom-client';
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
@@ -51,7 +51,11 @@ afterEach(async () => {
 
 /** Cancels a context of every nasty name, each under a span; returns the traces. */
 function work(): string[] {
-  hooks.deadlineReceived?.({ source: 'grpc\n"timeout"', outcome: 'ok', remaining: 250 });
+  adapterEvent<object>('deadline.received').tell?.({
+    source: 'grpc\n"timeout"',
+    outcome: 'ok',
+    remaining: 250,
+  });
   return NASTY.map((name) => {
     const span = provider.getTracer('test').startSpan('request', {}, ROOT_CONTEXT);
     const [parent, cancel] = withCancel(trace.setSpan(background(), span), { name });

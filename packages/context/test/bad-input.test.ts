@@ -388,9 +388,14 @@ describe('the other arguments', () => {
 
   test('the adapters’ doors refuse too, and go on for everybody else', () => {
     const [ctx, cancel] = withCancel(background());
-    for (const options of [undefined, null, {}, { origin: 5 }] as Any[]) {
+    for (const options of [undefined, null] as Any[]) {
+      expect(() => end(ctx, options)).toThrow('options must be an options object');
+    }
+    for (const options of [{}, { origin: 5 }] as Any[]) {
       expect(() => end(ctx, options)).toThrow('options.origin must be');
     }
+    const reason = 'completed' as Any;
+    expect(() => end(ctx, { origin: 'shutdown', reason })).toThrow('options.reason must be');
     for (const listener of [undefined, null, 'x'] as Any[]) {
       expect(() => subscribe(listener)).toThrow('listener must be an object of hooks');
     }

@@ -70,7 +70,7 @@ test('thirty days are armed in steps that a timer can take', () => {
 
 test('the lateness of a deadline is told: by the timer, or by whoever looked first', () => {
   const ends: Ending[] = [];
-  const stop = subscribe({ contextEnded: (_, ending) => void ends.push(ending) });
+  const stop = subscribe({ contextEnded: ({ ending }) => void ends.push(ending) });
   withTimeout(background(), 50);
   clock.advance(50);
   const [late] = withTimeout(background(), 50);

@@ -9,7 +9,7 @@ import {
   type Cancel,
   type CancelContext,
 } from '@curfew/context';
-import { end, nodeOf, retire, subscribe, type Ending } from '@curfew/context/spi';
+import { end, nodeOf, retire, subscribe } from '@curfew/context/spi';
 import { spawnSync } from 'node:child_process';
 import { getEventListeners } from 'node:events';
 
@@ -185,7 +185,7 @@ describe('outcomes', () => {
   beforeEach(() => {
     ends = [];
     unsubscribe = subscribe({
-      contextEnded(node, ending: Ending) {
+      contextEnded({ node, ending }) {
         ends.push({
           name: node.name,
           outcome: ending.outcome,
@@ -281,18 +281,22 @@ describe('outcomes', () => {
     expect(told).not.toHaveBeenCalled();
   });
 
-  test('an adapter ends a context with its own origin, and the reason follows from it', () => {
-    const pairs = ['client_disconnect', 'remote_deadline', 'shutdown'] as const;
-    const contexts = pairs.map((origin): CancelContext => {
+  test('an adapter ends a context with an origin of its own, canceled unless it says otherwise', () => {
+    const given = [
+      ['client_disconnect', undefined],
+      ['remote_deadline', 'deadline_exceeded'],
+      ['tenant_evicted', 'canceled'],
+    ] as const;
+    const contexts = given.map(([origin, reason]): CancelContext => {
       const [ctx] = withCancel(background(), named(origin));
-      end(ctx, { origin, cause: origin });
+      end(ctx, { origin, cause: origin, ...(reason !== undefined && { reason }) });
       return ctx;
     });
     expect(ends.map(({ outcome, origin }) => [outcome, origin])).toEqual([
       ['canceled', 'client_disconnect'],
       ['deadline_exceeded', 'remote_deadline'],
-      ['canceled', 'shutdown'],
+      ['canceled', 'tenant_evicted'],
     ]);
-    expect(contexts.map((ctx) => ctx.cause())).toEqual(pairs);
+    expect(contexts.map((ctx) => ctx.cause())).toEqual(given.map(([origin]) => origin));
   });
 });

@@ -230,9 +230,9 @@ describe('two installed copies of one protocol', () => {
   test.each(pairs)('share the hooks and the work in flight, with $name', async ({ up, down }) => {
     const told: unknown[] = [];
     const stop = up.spi.subscribe({
-      contextStarted: (node) => void told.push(`started ${node.name}`),
+      contextStarted: ({ node }) => void told.push(`started ${node.name}`),
       operationBegun: ({ name }) => void told.push(`begun ${name}`),
-      contextEnded: (node, { outcome }) => void told.push(`${node.name} ${outcome}`),
+      contextEnded: ({ node, ending: { outcome } }) => void told.push(`${node.name} ${outcome}`),
     });
     const [parent, release] = up.api.withCancel(up.api.background(), { name: 'parent' });
     const [child] = down.api.withCancel(parent, { name: 'child' });
@@ -370,7 +370,7 @@ describe('two installed copies of different protocols', () => {
   test.each(pairs)('each tells its own hooks alone, with $name', ({ up, down }) => {
     const told: [string, ContextNode][] = [];
     const stops = [up, down].map(({ spi }, index) =>
-      spi.subscribe({ contextEnded: (node) => void told.push([['up', 'down'][index] as string, node]) }),
+      spi.subscribe({ contextEnded: ({ node }) => void told.push([['up', 'down'][index] as string, node]) }),
     );
     const [parent, cancel] = up.api.withCancel(up.api.background());
     const [child] = down.api.withCancel(parent);

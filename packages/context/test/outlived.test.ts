@@ -128,7 +128,7 @@ describe('work that starts its own successor', () => {
 
   test('and what runs in it is still its own: a release from there is no cancellation', async () => {
     const outcomes: string[] = [];
-    const stop = subscribe({ contextEnded: (_, { outcome }) => void outcomes.push(outcome) });
+    const stop = subscribe({ contextEnded: ({ ending: { outcome } }) => void outcomes.push(outcome) });
     const [ctx, cancel] = withCancel(background());
     await run(ctx, async () => {
       await run(ctx, () => Promise.resolve());

@@ -35,7 +35,9 @@ let outcomes: [string | undefined, string][];
 let unsubscribe: () => void;
 beforeEach(() => {
   outcomes = [];
-  unsubscribe = subscribe({ contextEnded: (node, { outcome }) => void outcomes.push([node.name, outcome]) });
+  unsubscribe = subscribe({
+    contextEnded: ({ node, ending: { outcome } }) => void outcomes.push([node.name, outcome]),
+  });
 });
 afterEach(() => unsubscribe());
 

@@ -4,17 +4,14 @@ import { pipeline } from 'node:stream/promises';
 import { propagation, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
 import { CompositePropagator } from '@opentelemetry/core';
 import { active, onEnd, scope, withCancel, background, run, type Context } from '@curfew/context';
-import {
-  isAutomatic,
-  nodeOf,
-  RESPONSE_KEY,
-  setEnforcement,
-  subscribe,
-  useClock,
-  type ReceivedDeadline,
-} from '@curfew/context/spi';
+import { isAutomatic, nodeOf, setEnforcement, subscribe, useClock } from '@curfew/context/spi';
 import { instrumentServer, requestContext, type InstrumentServerOptions } from '@curfew/http';
-import { DeadlinePropagator } from '@curfew/propagation';
+import {
+  DeadlinePropagator,
+  deadlineReceived,
+  RESPONSE_KEY,
+  type ReceivedDeadline,
+} from '@curfew/propagation';
 import { closeAll, dial, Ends, event, extracted, get, listen, turn, useContextManager } from './servers';
 
 let ends: Ends;
@@ -31,8 +28,9 @@ function setUp(options?: InstrumentServerOptions, maxTimeout?: number): void {
 
 beforeEach(() => {
   received = [];
-  ends = new Ends({ deadlineReceived: (event) => void received.push(event) });
-  undo = [useContextManager(), ends.stop];
+  ends = new Ends();
+  const deaf = deadlineReceived.listen(({ ctx: _, ...event }) => void received.push(event));
+  undo = [useContextManager(), () => [deaf, ends.stop].forEach((stop) => stop())];
 });
 afterEach(async () => {
   await closeAll();

@@ -6,7 +6,7 @@ import { propagation } from '@opentelemetry/api';
 import { active, type Context } from '@curfew/context';
 import { nodeOf, setEnforcement, subscribe } from '@curfew/context/spi';
 import { instrumentServer, middleware, requestContext, wrapListener, wrapUpgrade } from '@curfew/http';
-import { DeadlinePropagator } from '@curfew/propagation';
+import { DeadlinePropagator, deadlineReceived } from '@curfew/propagation';
 import express from 'express';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { closeAll, dial, Ends, event, extracted, get, listen, turn, useContextManager } from './servers';
@@ -21,9 +21,12 @@ beforeEach(() => {
   received = [];
   ends = new Ends({
     callRefused: ({ source }) => void refused.push(source),
-    deadlineReceived: ({ outcome }) => void received.push(outcome),
   });
-  undo = [useContextManager(), ends.stop];
+  undo = [
+    useContextManager(),
+    ends.stop,
+    deadlineReceived.listen(({ outcome }) => void received.push(outcome)),
+  ];
 });
 afterEach(async () => {
   await closeAll();

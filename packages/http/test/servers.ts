@@ -64,7 +64,7 @@ export class Ends {
   constructor(more: Partial<HookEvents> = {}) {
     this.stop = subscribe({
       ...more,
-      contextEnded: (node, ending) => {
+      contextEnded: ({ node, ending }) => {
         this.all.push({ node, ending });
         for (const wake of this.waiting.splice(0)) wake();
       },

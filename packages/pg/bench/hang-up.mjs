@@ -5,7 +5,7 @@ import { cpus } from 'node:os';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { context } from '@opentelemetry/api';
 import { background, withCancel } from '@curfew/context';
-import { end, subscribe } from '@curfew/context/spi';
+import { adapterEvent, end } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
 import pg from 'pg';
 import { startPostgres } from '../../demo/dist/postgres.js';
@@ -24,7 +24,7 @@ const activeBackends = async () => (await monitor.query(active)).rows[0].n;
 const durations = { told: [], settled: [], idle: [], floor: [] };
 let hungUpAt = 0;
 let settled;
-const stop = subscribe({ backendCancel: ({ duration }) => durations.told.push(duration) });
+const stop = adapterEvent('backend.cancel').listen(({ duration }) => durations.told.push(duration));
 const server = createServer((_, response) => {
   const [ctx] = withCancel(background(), { name: 'http.server' });
   response.once('close', () => end(ctx, { origin: 'client_disconnect' }));

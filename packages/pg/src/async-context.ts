@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { withoutCancel } from '@curfew/context';
-import { nodeOf } from '@curfew/context/spi';
+import { canEnd } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import type { Callback } from './driver';
 
@@ -22,5 +22,5 @@ export function bound(callback: Callback): Callback {
  */
 export function detached<T>(fn: () => T): T {
   const active = context.active();
-  return nodeOf(active) === undefined ? fn() : context.with(withoutCancel(active), fn);
+  return canEnd(active) ? context.with(withoutCancel(active), fn) : fn();
 }

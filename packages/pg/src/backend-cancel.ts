@@ -1,7 +1,8 @@
-import { clock, hooks, MAX_DELAY, type BackendCancel } from '@curfew/context/spi';
+import { clock, MAX_DELAY } from '@curfew/context/spi';
 import type { Call } from './call';
 import { requestCancel, type CancelRequest } from './cancel-request';
 import { hold, type DriverClient } from './driver';
+import { backendCancel, type BackendCancel } from './events';
 import { giveUpClient } from './lost-client';
 import type { PgOptions } from './types';
 
@@ -103,7 +104,7 @@ export function cancelInServer(client: DriverClient, query: EndedQuery, options:
       clearTimeout(grace);
       clearTimeout(repeat);
       const duration = clock().now() - endedAt;
-      hooks.backendCancel?.({ system: 'postgresql', outcome: outcomeOf(error), duration }, call.ctx);
+      backendCancel.tell?.({ system: 'postgresql', outcome: outcomeOf(error), duration, ctx: call.ctx });
       close = () => {
         // Sent, and nobody knows whether it has arrived: it may yet arrive, so this session is for nobody else.
         if (doubtful) giveUpClient(client, call);

@@ -1,4 +1,5 @@
 export { backstop } from './backstop';
+export type { BackendCancel } from './events';
 export { instrumentPg } from './instrument';
 export type { PgModule } from './module-shape';
 export { connect, query } from './query';

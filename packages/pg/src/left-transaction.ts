@@ -1,5 +1,5 @@
 import { context } from '@opentelemetry/api';
-import { nodeOf } from '@curfew/context/spi';
+import { endingOf } from '@curfew/context/spi';
 import { isAtRest, type DriverClient } from './driver';
 
 const STATUS = Symbol('curfew.pg.transaction-status');
@@ -20,5 +20,5 @@ export function isLeftInTransaction(client: DriverClient): boolean {
   const status = client._txStatus ?? (client as Noting)[STATUS];
   if (status !== 'T' && status !== 'E') return false;
   // A ROLLBACK that nobody waits for is on its way.
-  return nodeOf(context.active())?.ending?.reason !== undefined && isAtRest(client);
+  return endingOf(context.active())?.reason !== undefined && isAtRest(client);
 }

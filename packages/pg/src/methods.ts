@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { from, type Context } from '@curfew/context';
-import { isEnforced, nodeOf } from '@curfew/context/spi';
+import { canEnd, isEnforced } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import { bound, detached } from './async-context';
 import type { Call } from './call';
@@ -30,7 +30,7 @@ function covers({ on }: Cover): boolean {
 /** The call under the active context, if that is one that can end. */
 function automaticCall(): Call | undefined {
   const active = context.active();
-  return nodeOf(active) === undefined ? undefined : { ctx: from(active), automatic: true };
+  return canEnd(active) ? { ctx: from(active), automatic: true } : undefined;
 }
 
 /** Leaves a call as it is, but for its callback, which keeps the asynchronous context of its caller. */

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { afterFunc } from '@curfew/context';
-import { beginOperation, clock, nodeOf } from '@curfew/context/spi';
+import { beginOperation, clock, endingOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { cancelInServer, type Cancelling } from './backend-cancel';
 import { endOf, tellRefused, type Call } from './call';
@@ -83,7 +83,7 @@ export function supervise(
     }
     // A pipeline has sent the queries of others behind it, and a cancel would hit whichever is running.
     if (client.pipeline === true) return;
-    const at = nodeOf(ctx)?.ending?.at ?? NaN;
+    const at = endingOf(ctx)?.at ?? NaN;
     const endedAt = Number.isNaN(at) ? clock().now() : at;
     cancelling = cancelInServer(client, { call, endedAt, persistent: plain }, options);
     if (query.cursor === undefined) return;

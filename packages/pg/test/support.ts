@@ -1,6 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Client, Pool, type PoolConfig } from 'pg';
-import { subscribe, type BackendCancel } from '@curfew/context/spi';
+import { adapterEvent, subscribe } from '@curfew/context/spi';
+import type { BackendCancel } from '@curfew/pg';
 
 /** Waits for a condition, checked again and again; the limit only bounds a failure. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
@@ -38,10 +39,11 @@ export type Monitor = Awaited<ReturnType<typeof monitor>>;
 export function told() {
   const cancels: BackendCancel[] = [];
   let refused = 0;
-  const stop = subscribe({
-    backendCancel: (event) => cancels.push(event),
-    callRefused: () => refused++,
-  });
+  const stops = [
+    adapterEvent<BackendCancel>('backend.cancel').listen((event) => cancels.push(event)),
+    subscribe({ callRefused: () => refused++ }),
+  ];
+  const stop = () => stops.forEach((each) => each());
   return { cancels, outcomes: () => cancels.map(({ outcome }) => outcome), refused: () => refused, stop };
 }
 

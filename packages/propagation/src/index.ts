@@ -1,6 +1,15 @@
 export { allowedHosts } from './allowed-hosts';
 export { DeadlinePropagator, type DeadlinePropagatorOptions, type Plant } from './deadline-propagator';
 export {
+  cancellationArrived,
+  deadlineReceived,
+  RESPONSE_KEY,
+  type ArrivedCancellation,
+  type DisconnectCause,
+  type ReceivedDeadline,
+  type ServedHead,
+} from './events';
+export {
   deadlineReader,
   receivedDeadline,
   withReceivedDeadline,

@@ -1,6 +1,7 @@
 import { createContextKey, defaultTextMapGetter, type Context, type TextMapGetter } from '@opentelemetry/api';
 import { withCancel, type Cancel, type CancelContext, type DeriveOptions } from '@curfew/context';
-import { clock, hooks, withLimit, type ReceivedDeadline } from '@curfew/context/spi';
+import { clock, withLimit } from '@curfew/context/spi';
+import { deadlineReceived, type ReceivedDeadline } from './events';
 import { parseConnectTimeout, parseGrpcTimeout, parseTimeoutMs, TIMEOUT_HEADER } from './timeout';
 
 /** What an inbound carrier brought: what the hooks are told, and what the peer had asked for. */
@@ -10,7 +11,7 @@ export interface InboundDeadline extends ReceivedDeadline {
 }
 
 /**
- * Reads what a carrier brings and tells `hooks.deadlineReceived` once, with `ctx`, in which the other propagators have
+ * Reads what a carrier brings and tells `deadlineReceived` once, with `ctx`, in which the other propagators have
  * put the caller's trace. Never throws.
  */
 export type ReadDeadline = (carrier: unknown, getter?: TextMapGetter, ctx?: Context) => InboundDeadline;
@@ -41,7 +42,7 @@ function parserFor(header: string): Parser {
 
 /**
  * Makes a function that reads the deadline out of headers: strictly, capped, never throwing, and counted through
- * `hooks.deadlineReceived` as `ok`, `none`, `malformed` or `too_large`. Several headers make one count: that of
+ * `deadlineReceived` as `ok`, `none`, `malformed` or `too_large`. Several headers make one count: that of
  * the smallest valid value, else of the first malformed one.
  *
  * @throws RangeError, here and not at a request, if `maxTimeout` is NaN or negative.
@@ -76,7 +77,7 @@ export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
             : { source: name, outcome: 'ok', remaining: sent, sent };
       }
     }
-    if (hooks.deadlineReceived !== undefined) hooks.deadlineReceived(found, ctx);
+    if (deadlineReceived.tell !== undefined) deadlineReceived.tell({ ...found, ctx });
     return found;
   };
 }

@@ -1,13 +1,15 @@
 import { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT, type Context } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
 import { background, from, withCancel, withTimeout } from '@curfew/context';
-import { setEnforcement, subscribe, useClock, type Clock, type ReceivedDeadline } from '@curfew/context/spi';
+import { setEnforcement, useClock, type Clock } from '@curfew/context/spi';
 import {
   DeadlinePropagator,
   deadlineReader,
+  deadlineReceived,
   receivedDeadline,
   withReceivedDeadline,
   type DeadlinePropagatorOptions,
+  type ReceivedDeadline,
 } from '@curfew/propagation';
 
 let now: number;
@@ -18,7 +20,7 @@ beforeEach(() => {
   now = 1_000;
   told = [];
   const clock: Clock = { now: () => now, wallNow: () => now, setTimer: () => 0, clearTimer: () => undefined };
-  undo = [useClock(clock), subscribe({ deadlineReceived: (event) => void told.push(event) })];
+  undo = [useClock(clock), deadlineReceived.listen(({ ctx: _, ...event }) => void told.push(event))];
 });
 afterEach(() => undo.forEach((each) => each()));
 

@@ -11,6 +11,7 @@ import { createOrigins } from './warnings/stacks';
 import { createOwnSpans } from './spans/own-spans';
 import { createProcessor, type CurfewSpanProcessor } from './recording/processor';
 import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './exits/producer';
+import { listenToAdapters } from './recording/adapter-events';
 import { createRecorder } from './recording/recorder';
 import { createReports } from './warnings/reports';
 import { quietly } from './application-call';
@@ -141,7 +142,7 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
     onError,
   };
   const recorder = createRecorder({ ...parts, optIn: settings });
-  const unsubscribe = subscribe(recorder.events);
+  const stops = [subscribe(recorder.events), listenToAdapters(recorder.adapters)];
   const watch = watchLingering({ live, steady, lingerAfter, onLingering: reports.lingering });
   const spanProcessor = createProcessor(parts);
   const errors = () => hookErrors() - hookErrorsBefore + ownErrors;
@@ -158,7 +159,7 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
     uninstall() {
       if (final !== undefined) return;
       final = families();
-      unsubscribe();
+      stops.forEach((stop) => stop());
       void spanProcessor.shutdown();
       work.stop();
       watch.stop();

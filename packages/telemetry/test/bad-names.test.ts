@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { useManualClock } from '../../../test/manual-clock';
 import { scrape, total } from './exposition';
 import { figure, risingFigures } from './observed';
+import { backendCancel, deadlineReceived } from './adapters';
 
 let telemetry: Telemetry;
 beforeEach(() => (telemetry = install()));
@@ -69,7 +70,7 @@ test('kinds and sources beyond their caps are _OTHER and counted; none is lost',
   for (let index = 0; index < 20; index++) {
     void track(ctx, new Promise(() => undefined), { kind: `kind-${index}` });
     hooks.callRefused?.({ source: `source-${index}` });
-    hooks.deadlineReceived?.({ source: `source-${index}`, outcome: 'ok', remaining: 1 });
+    deadlineReceived.tell?.({ source: `source-${index}`, outcome: 'ok', remaining: 1 });
   }
   const overflows = (limit: string) =>
     figure(telemetry, 'curfew.sdk.overflows', { 'curfew.sdk.limit': limit });
@@ -87,14 +88,14 @@ test('what adapters tell in words or numbers that nobody knows is counted, and t
   const words = ['unheard-of', '__proto__', 'constructor', 'toString', '', undefined, null, 7, {}] as never[];
   const numbers = [NaN, -1, -Infinity, Infinity, '5', null, undefined, {}] as never[];
   for (const word of words) {
-    hooks.deadlineReceived?.({ source: word, outcome: word, remaining: 5 });
+    deadlineReceived.tell?.({ source: word, outcome: word, remaining: 5 });
     hooks.callRefused?.({ source: word });
-    hooks.backendCancel?.({ system: word, outcome: word, duration: 5 });
+    backendCancel.tell?.({ system: word, outcome: word, duration: 5 });
     hooks.cancellationObserved?.({ node: undefined as never, reason: word, origin: word });
   }
   for (const number of numbers) {
-    hooks.deadlineReceived?.({ source: 'grpc-timeout', outcome: 'ok', remaining: number });
-    hooks.backendCancel?.({ system: 'postgresql', outcome: 'canceled', duration: number });
+    deadlineReceived.tell?.({ source: 'grpc-timeout', outcome: 'ok', remaining: number });
+    backendCancel.tell?.({ system: 'postgresql', outcome: 'canceled', duration: number });
   }
   const told = words.length + numbers.length;
   expect(figure(telemetry, 'curfew.propagation.inbound')).toBe(told);

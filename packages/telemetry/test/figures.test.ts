@@ -3,6 +3,7 @@ import { end, hooks, nodeOf, retire, subscribe } from '@curfew/context/spi';
 import { install, type Telemetry } from '@curfew/telemetry';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 import { scrape, total } from './exposition';
+import { backendCancel, deadlineReceived } from './adapters';
 
 let clock: ManualClock;
 let restore: () => void;
@@ -121,11 +122,11 @@ test('a context is lingering once it is older than the limit, unless it is meant
 test('what adapters tell is recorded', async () => {
   expect(total(await scrape(telemetry), 'curfew_sdk_guarded_total')).toBe(0);
   for (let errors = 0; errors < 2; errors++) hooks.errorGuarded?.({ error: new Error('aborted') });
-  hooks.deadlineReceived?.({ source: 'x-request-timeout-ms', outcome: 'ok', remaining: 250 });
-  hooks.deadlineReceived?.({ source: 'grpc-timeout', outcome: 'malformed', remaining: undefined });
+  deadlineReceived.tell?.({ source: 'x-request-timeout-ms', outcome: 'ok', remaining: 250 });
+  deadlineReceived.tell?.({ source: 'grpc-timeout', outcome: 'malformed', remaining: undefined });
   hooks.callRefused?.({ source: 'http.client' });
-  hooks.backendCancel?.({ system: 'postgresql', outcome: 'canceled', duration: 2 });
-  hooks.backendCancel?.({ system: 'nobody-knows', outcome: 'failed', duration: NaN });
+  backendCancel.tell?.({ system: 'postgresql', outcome: 'canceled', duration: 2 });
+  backendCancel.tell?.({ system: 'nobody-knows', outcome: 'failed', duration: NaN });
   const samples = await scrape(telemetry);
   expect(
     total(samples, 'curfew_propagation_inbound_total', 'source="grpc-timeout"', 'outcome="malformed"'),

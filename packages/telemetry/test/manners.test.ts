@@ -4,6 +4,7 @@ import { install } from '@curfew/telemetry';
 import { context, diag, ROOT_CONTEXT } from '@opentelemetry/api';
 import { fail, foreignSpan } from './foreign-span';
 import { figure, observe, type Observed } from './observed';
+import { backendCancel, deadlineReceived } from './adapters';
 
 let observed: Observed;
 afterEach(() => observed.stop());
@@ -48,18 +49,17 @@ test('hooks that throw, all of them, are counted, and neither figures nor outcom
     operationBegun: fail('begun'),
     operationSettled: fail('settled'),
     chainBroken: fail('broken'),
-    deadlineReceived: fail('received'),
     callRefused: fail('refused'),
-    backendCancel: fail('backend'),
   });
+  const stops = [stop, deadlineReceived.listen(fail('received')), backendCancel.listen(fail('backend'))];
   const [ctx] = withTimeout(background(), 50, { name: 'safe' });
   void track(ctx, new Promise(() => undefined));
   clock.advance(50);
   context.with(withCancel(background())[0], () => observed.tracer.startSpan('root', {}, ROOT_CONTEXT).end());
-  hooks.deadlineReceived?.({ source: 'grpc-timeout', outcome: 'ok', remaining: 5 });
+  deadlineReceived.tell?.({ source: 'grpc-timeout', outcome: 'ok', remaining: 5 });
   hooks.callRefused?.({ source: 'http.client' });
-  hooks.backendCancel?.({ system: 'postgresql', outcome: 'canceled', duration: 5 });
-  stop();
+  backendCancel.tell?.({ system: 'postgresql', outcome: 'canceled', duration: 5 });
+  for (const each of stops) each();
   expect(ctx.err()?.name).toBe('TimeoutError');
   expect(errors()).toBe(9);
   expect(figure(telemetry, 'curfew.context.ended', { 'curfew.context.outcome': 'deadline_exceeded' })).toBe(

@@ -25,7 +25,7 @@ const tracer = provider.getTracer('test');
 beforeEach(() => exporter.reset());
 afterAll(() => provider.shutdown());
 
-const RESPONSE = createContextKey('@curfew/http.response.v1');
+const RESPONSE = createContextKey('@curfew/propagation.response.v1');
 
 function start(kind: SpanKind): Span {
   return tracer.startSpan('test', { kind });
@@ -319,6 +319,7 @@ test('a deadline that ended a request without a head keeps no made-up status cod
   const [ctx] = withCancel(background());
   end(ctx, {
     origin: 'remote_deadline',
+    reason: 'deadline_exceeded',
     cause: Object.assign(new Error('gone'), { responseStarted: false }),
   });
   expect(exported(open(start(SERVER), ctx), answered(200)).attributes).toEqual({

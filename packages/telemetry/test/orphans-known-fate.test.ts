@@ -34,7 +34,7 @@ interface End {
 const ENDS: readonly End[] = [
   { orphans: true, act: (_, cancel) => cancel('why') },
   { orphans: true, act: (ctx) => end(ctx, { origin: 'client_disconnect' }) },
-  { orphans: true, act: (ctx) => end(ctx, { origin: 'remote_deadline' }) },
+  { orphans: true, act: (ctx) => end(ctx, { origin: 'remote_deadline', reason: 'deadline_exceeded' }) },
   ...[0, GRACE - 1, GRACE + 500].map((noticed) => ({
     orphans: true,
     noticed,

@@ -1,5 +1,4 @@
 import { background, withCancel } from '@curfew/context';
-import { hooks } from '@curfew/context/spi';
 import type { Exemplar, Family, Telemetry } from '@curfew/telemetry';
 import { register } from '@curfew/telemetry/prom-client';
 import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
@@ -8,6 +7,7 @@ import { Registry, type OpenMetricsContentType } from 'prom-client';
 import type { ManualClock } from '../../../test/manual-clock';
 import { observe, type Observed } from './observed';
 import { parsePromText } from './prom-client-text';
+import { backendCancel } from './adapters';
 
 let observed: Observed;
 let clock: ManualClock;
@@ -153,10 +153,7 @@ test('an adapter that tells a duration that is no number loses no scrape', async
   register(registry);
   const span = provider.getTracer('test').startSpan('query', {}, ROOT_CONTEXT);
   const told = { system: 'postgresql', outcome: 'failed', duration: NaN } as const;
-  (hooks.backendCancel as ((...told: unknown[]) => void) | undefined)?.(
-    told,
-    trace.setSpan(ROOT_CONTEXT, span),
-  );
+  backendCancel.tell?.({ ...told, ctx: trace.setSpan(ROOT_CONTEXT, span) });
   const { samples } = parsePromText(await registry.metrics(), 'openmetrics');
   expect([...samples.keys()].join('\n')).toContain('curfew_backend_cancel_duration_seconds_count');
   span.end();

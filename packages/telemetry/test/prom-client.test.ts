@@ -14,6 +14,7 @@ import {
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 import { scrape, total } from './exposition';
 import { labelValues, parsePromText } from './prom-client-text';
+import { backendCancel, deadlineReceived } from './adapters';
 
 let clock: ManualClock;
 let restore: () => void;
@@ -66,10 +67,10 @@ async function work(): Promise<void> {
     if (random(200) === 0) clock.block(random(2000));
     await settles;
   }
-  hooks.deadlineReceived?.({ source: 'grpc-timeout', outcome: 'ok', remaining: 250 });
-  hooks.deadlineReceived?.({ source: 'x-request-timeout-ms', outcome: 'malformed', remaining: undefined });
+  deadlineReceived.tell?.({ source: 'grpc-timeout', outcome: 'ok', remaining: 250 });
+  deadlineReceived.tell?.({ source: 'x-request-timeout-ms', outcome: 'malformed', remaining: undefined });
   hooks.callRefused?.({ source: 'http.client' });
-  hooks.backendCancel?.({ system: 'postgresql', outcome: 'canceled', duration: 2 });
+  backendCancel.tell?.({ system: 'postgresql', outcome: 'canceled', duration: 2 });
   clock.advance(5000);
 }
 

@@ -4,6 +4,7 @@ import type { SpanKind } from '@opentelemetry/api';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { scrape } from './exposition';
 import { observe, type Observed } from './observed';
+import { backendCancel, deadlineReceived } from './adapters';
 
 let observed: Observed;
 beforeEach(() => (observed = observe()));
@@ -40,12 +41,12 @@ function leaveBehind(kind: SpanKind): void {
 function tellOfAdapters(): void {
   for (const source of ['x-request-timeout-ms', 'grpc-timeout', 'connect-timeout-ms']) {
     for (const outcome of ['ok', 'none', 'malformed', 'too_large'] as const) {
-      hooks.deadlineReceived?.({ source, outcome, remaining: outcome === 'ok' ? 250 : undefined });
+      deadlineReceived.tell?.({ source, outcome, remaining: outcome === 'ok' ? 250 : undefined });
     }
   }
   for (const source of ['http.server', 'http.client', 'postgresql']) hooks.callRefused?.({ source });
   for (const outcome of ['canceled', 'completed', 'failed', 'timed_out'] as const) {
-    hooks.backendCancel?.({ system: 'postgresql', outcome, duration: 5 });
+    backendCancel.tell?.({ system: 'postgresql', outcome, duration: 5 });
   }
 }
 

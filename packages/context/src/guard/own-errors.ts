@@ -1,6 +1,6 @@
-import { context } from '@opentelemetry/api';
+import { context, type Context } from '@opentelemetry/api';
 import { AUTOMATIC } from '../plumbing/keys';
-import type { ContextNode, Ending } from '../tree/protocol';
+import type { Ending } from '../tree/protocol';
 import { nodeOf } from '../verbs/roots';
 import { runtime } from '../plumbing/runtime';
 
@@ -59,22 +59,22 @@ export function isAutomatic(error: unknown): boolean {
 }
 
 /**
- * Notes that an automatic call was cut off or refused, or an answer given in place of a handler's, because this node has
- * ended: for a while, what is cut fails under it for us alone. Does nothing for one that has not ended, and never throws.
+ * Notes that an automatic call was cut off or refused, or an answer given in place of a handler's, because this context
+ * has ended: for a while, what is cut fails under it for us alone. Does nothing for one that has not ended.
+ * Never throws on a context.
  *
  * @example
  * ```ts
  * import { background, withCancel } from '@curfew/context';
- * import { end, nodeOf, noteCut } from '@curfew/context/spi';
+ * import { end, endingOf, noteCut } from '@curfew/context/spi';
  * const [request] = withCancel(background());
  * end(request, { origin: 'client_disconnect', automatic: true });
- * const node = nodeOf(request);
- * if (node !== undefined) noteCut(node); // what the guard sees of this request from now on may be our doing
- * node?.ending?.automatic; // => true
+ * noteCut(request); // what the guard sees of this request from now on may be our doing
+ * endingOf(request)?.automatic; // => true
  * ```
  */
-export function noteCut(node: ContextNode): void {
-  const { ending } = node;
+export function noteCut(ctx: Context): void {
+  const ending = nodeOf(ctx)?.ending;
   if (ending !== undefined) runtime.cuts.set(ending, runtime.clock.now());
 }
 

@@ -10,7 +10,15 @@ function show(value: unknown): string {
   return String(value);
 }
 
-/** An argument of the wrong kind. */
+/**
+ * The error for an argument of the wrong kind; it shows what was given, cut short. Never throws.
+ *
+ * @example
+ * ```ts
+ * import { wrongType } from '@curfew/context/spi';
+ * wrongType('client', 'a client of pg', 7).message; // => 'client must be a client of pg, got 7'
+ * ```
+ */
 export function wrongType(name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${expected}, got ${show(value)}`);
 }
@@ -29,6 +37,22 @@ export function checkContext(value: unknown, name: string): asserts value is Ote
   if (!isContext(value)) throw wrongType(name, 'an OpenTelemetry Context', value);
 }
 
+/**
+ * Refuses what is no function.
+ *
+ * @throws TypeError naming the argument.
+ * @example
+ * ```ts
+ * import { checkFunction } from '@curfew/context/spi';
+ * let refused = '';
+ * try {
+ *   checkFunction('later', 'listener');
+ * } catch (error) {
+ *   refused = (error as Error).message;
+ * }
+ * refused; // => 'listener must be a function, got "later"'
+ * ```
+ */
 export function checkFunction(value: unknown, name: string): void {
   if (typeof value !== 'function') throw wrongType(name, 'a function', value);
 }
@@ -41,6 +65,52 @@ export function checkKey(value: unknown): asserts value is symbol {
 export function checkDuration(value: unknown, name: string): asserts value is number {
   if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
   if (Number.isNaN(value)) throw new RangeError(`${name} must be a number of milliseconds, got NaN`);
+}
+
+/**
+ * Refuses a limit that is no number of milliseconds from 0 on: where it is set, for the first request would be a poor
+ * place to learn of it. `undefined` is none; NaN is what a variable of the environment gives that is not set.
+ *
+ * @throws TypeError if it is no number; RangeError if it is NaN or negative.
+ * @example
+ * ```ts
+ * import { checkLimit } from '@curfew/context/spi';
+ * checkLimit(undefined, 'options.timeout');
+ * checkLimit(30_000, 'options.timeout');
+ * let refused = '';
+ * try {
+ *   checkLimit(NaN, 'options.timeout');
+ * } catch (error) {
+ *   refused = (error as Error).message;
+ * }
+ * refused; // => 'options.timeout must be 0 or more milliseconds, got NaN'
+ * ```
+ */
+export function checkLimit(value: unknown, name: string): asserts value is number | undefined {
+  if (value === undefined) return;
+  if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
+  if (!(value >= 0)) throw new RangeError(`${name} must be 0 or more milliseconds, got ${value}`);
+}
+
+/**
+ * Refuses what is none of a few words. `undefined` is for whoever has a default.
+ *
+ * @throws TypeError naming the argument and the words.
+ * @example
+ * ```ts
+ * import { checkChoice } from '@curfew/context/spi';
+ * let refused = '';
+ * try {
+ *   checkChoice('stop', 'options.endOnFinish', ['retire', 'cancel']);
+ * } catch (error) {
+ *   refused = (error as Error).message;
+ * }
+ * refused; // => `options.endOnFinish must be 'retire' or 'cancel', got "stop"`
+ * ```
+ */
+export function checkChoice(value: unknown, name: string, choices: readonly string[]): void {
+  if (value === undefined || choices.includes(value as string)) return;
+  throw wrongType(name, choices.map((choice) => `'${choice}'`).join(' or '), value);
 }
 
 /** Epoch milliseconds of a Date or a number. */
@@ -63,6 +133,22 @@ export function checkSignal(value: unknown, name: string): asserts value is Abor
   }
 }
 
+/**
+ * Refuses options that are no object; `undefined` is none.
+ *
+ * @throws TypeError naming the argument.
+ * @example
+ * ```ts
+ * import { checkOptions } from '@curfew/context/spi';
+ * let refused = '';
+ * try {
+ *   checkOptions(250, 'options');
+ * } catch (error) {
+ *   refused = (error as Error).message;
+ * }
+ * refused; // => 'options must be an options object, got 250'
+ * ```
+ */
 export function checkOptions(value: unknown, name: string): void {
   if (value !== undefined && (typeof value !== 'object' || value === null)) {
     throw wrongType(name, 'an options object', value);

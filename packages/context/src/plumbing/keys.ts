@@ -15,8 +15,5 @@ export const FOREIGN = Symbol.for('@curfew/context.foreign.v1');
 /** The key under which OpenTelemetry marks the work of exporters, which belongs to nobody's request and in no trace. */
 export const SUPPRESS_TRACING_KEY = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
-/** The key under which an adapter keeps what it knows of a request's response; telemetry asks that for its head. */
-export const RESPONSE_KEY = createContextKey('@curfew/http.response.v1');
-
 /** On the error of an automatic cancellation, for the guard. Registered, so that every installed copy sees it. */
 export const AUTOMATIC = Symbol.for('@curfew/context.automatic.v1');

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from './clock';
 import type { Guard } from '../guard/guard';
+import { globalSlot } from './global-slot';
 import { createHookBoard, type HookBoard } from './hooks';
 import { PROTOCOL, type Due, type Ending } from '../tree/protocol';
 
@@ -29,27 +30,20 @@ export interface Runtime {
   readonly cuts: WeakMap<Ending, number>;
 }
 
-const SLOT = Symbol.for(`@curfew/context.runtime.v${PROTOCOL}`);
-
-function shared(): Runtime {
-  const slots = globalThis as { [SLOT]?: Runtime };
-  return (slots[SLOT] ??= {
-    board: createHookBoard(),
-    clock: systemClock,
-    enforce: true,
-    deadlines: undefined,
-    guard: {
-      installed: 0,
-      wanted: undefined,
-      emit: undefined,
-      made: new WeakSet(),
-      wraps: 0,
-      taken: new WeakSet(),
-      said: false,
-    },
-    cuts: new WeakMap(),
-  });
-}
-
 /** The state shared by every copy of this package in the process. */
-export const runtime: Runtime = shared();
+export const runtime: Runtime = globalSlot('@curfew/context.runtime', PROTOCOL, () => ({
+  board: createHookBoard(),
+  clock: systemClock,
+  enforce: true,
+  deadlines: undefined,
+  guard: {
+    installed: 0,
+    wanted: undefined,
+    emit: undefined,
+    made: new WeakSet(),
+    wraps: 0,
+    taken: new WeakSet(),
+    said: false,
+  },
+  cuts: new WeakMap(),
+}));

@@ -148,7 +148,7 @@ function releaseLeaf(node: ContextNode, now: number): void {
   leave(node);
   letGo(node);
   const { hooks } = runtime.board;
-  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, RELEASED, now);
+  if (hooks.contextEnded !== undefined) hooks.contextEnded({ node, ending: RELEASED, now });
 }
 
 /** Whether work is unsettled in the subtree other than the current operation and those it runs in. */
@@ -247,7 +247,7 @@ function finish(root: ContextNode, ending: End): void {
   if (hooks.contextEnded !== undefined) {
     // One reading for all of them, where there is none yet.
     const now = Number.isNaN(ending.markedAt) ? runtime.clock.now() : ending.markedAt;
-    for (const each of told) hooks.contextEnded(each, ending, now);
+    for (const each of told) hooks.contextEnded({ node: each, ending, now });
   }
   if (signals > 0) {
     const error = errorOf(root);
@@ -287,7 +287,7 @@ export function retireNode(node: ContextNode, now = NaN): void {
     child = next;
   }
   const { hooks } = runtime.board;
-  if (hooks.contextEnded !== undefined) hooks.contextEnded(node, node.ending, now);
+  if (hooks.contextEnded !== undefined) hooks.contextEnded({ node, ending: node.ending, now });
   callDue();
 }
 

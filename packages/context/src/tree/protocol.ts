@@ -13,17 +13,9 @@ export const PROTOCOL = 1;
 /** How a context ended. */
 export type Outcome = 'completed' | Reason;
 
-/** Who or what ended it. */
+/** Who or what ended it: what the core itself tells of, and whatever adapters call theirs, as `client_disconnect`. */
 export type Origin =
-  | 'caller'
-  | 'parent'
-  | 'deadline'
-  | 'client_disconnect'
-  | 'remote_deadline'
-  | 'remote_cancel'
-  | 'shutdown'
-  | 'sibling_failed'
-  | 'signal';
+  'caller' | 'parent' | 'deadline' | 'sibling_failed' | 'signal' | (string & Record<never, never>);
 
 /** One end, shared by every node that it reached. */
 export interface Ending {

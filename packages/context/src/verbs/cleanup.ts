@@ -66,7 +66,7 @@ async function carryOut(
   const done = (told: CleanupDone['outcome']) => {
     if (outcome !== undefined) return;
     outcome = told;
-    board.hooks.cleanupDone?.({ outcome, duration: clock.now() - from }, detached);
+    board.hooks.cleanupDone?.({ outcome, duration: clock.now() - from, ctx: detached });
   };
   const node = nodeOf(ctx);
   if (node !== undefined) addCallback(node, () => done('timed_out'), 'now');

@@ -132,7 +132,7 @@ export function derive(parent: OtelContext, options: DeriveOptions | undefined, 
   const { hooks } = runtime.board;
   const other = carried !== undefined && carried.protocol !== 0;
   if (!other && hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
-  if (hooks.contextStarted !== undefined) hooks.contextStarted(node, now);
+  if (hooks.contextStarted !== undefined) hooks.contextStarted({ node, now });
   if (other) followProtocol(node, carried as ContextNode);
   return node;
 }
@@ -165,7 +165,7 @@ function deriveFrom(
     return node;
   }
   const { hooks } = runtime.board;
-  if (hooks.contextStarted !== undefined) hooks.contextStarted(node, now);
+  if (hooks.contextStarted !== undefined) hooks.contextStarted({ node, now });
   return node;
 }
 

@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api';
 import { from, isDeadlineExceeded, type Context } from '@curfew/context';
-import { hooks, isEnforced, nodeOf, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import { canEnd, endingOf, hooks, isEnforced, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
 
 /** On a request that ends with a context already. Every installed copy sees it. */
@@ -42,8 +42,7 @@ export function setAllowedHosts(allow: readonly string[]): () => void {
  */
 export function callingContext(): Context | undefined {
   const ctx = context.active();
-  const node = nodeOf(ctx);
-  if (node === undefined || node.ending?.retired === true) return undefined;
+  if (!canEnd(ctx) || endingOf(ctx)?.retired === true) return undefined;
   return ctx.getValue(SUPPRESS_TRACING_KEY) === true ? undefined : from(ctx);
 }
 
@@ -54,7 +53,7 @@ export function callingContext(): Context | undefined {
  * then, and they fail as they always did.
  */
 export function endCall(ctx: Context, automatic: boolean, end: () => void): void {
-  const ending = nodeOf(ctx)?.ending;
+  const ending = endingOf(ctx);
   if (automatic && ending?.automatic === true) setImmediate(end);
   else if (ending?.detectedBy === 'check') queueMicrotask(end);
   else end();

@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { withoutCancel, withValue, type Context } from '@curfew/context';
-import { installGuard, NODE_KEY, nodeOf, RESPONSE_KEY } from '@curfew/context/spi';
-import type { Plant } from '@curfew/propagation';
+import { withoutCancel, withValue } from '@curfew/context';
+import { endingWith, installGuard } from '@curfew/context/spi';
+import { RESPONSE_KEY, type Plant } from '@curfew/propagation';
 import { contextOf, serve, servedBy, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
 
@@ -73,7 +73,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       if (response === null || response === undefined) return ctx;
       // Another propagator was before this one, that of a second installed copy perhaps.
       const planted = contextOf(response);
-      if (planted !== undefined) return carryingNodeOf(planted, ctx);
+      if (planted !== undefined) return endingWith(ctx, planted);
       const served = servedBy(response, true);
       // Not a chain that broke, even where the server was started under a live context.
       const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, served);
@@ -90,11 +90,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
 function replant(ctx: OtelContext, carrier: unknown): OtelContext | undefined {
   const served = context.active().getValue(RESPONSE_KEY) as Served | undefined;
   if (served?.response === undefined || served.response.req.headers !== carrier) return undefined;
-  return served.ctx === undefined ? ctx : carryingNodeOf(served.ctx, ctx);
-}
-
-function carryingNodeOf(served: Context, ctx: OtelContext): OtelContext {
-  return nodeOf(ctx) !== undefined ? ctx : ctx.setValue(NODE_KEY, nodeOf(served));
+  return served.ctx === undefined ? ctx : endingWith(ctx, served.ctx);
 }
 
 function holds(ignore: (request: IncomingMessage) => boolean, request: IncomingMessage): boolean {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { context } from '@opentelemetry/api';
 import { withoutCancel } from '@curfew/context';
-import { hooks, isEnforced, nodeOf } from '@curfew/context/spi';
+import { endsWith, hooks, isEnforced } from '@curfew/context/spi';
 import { deadlineReader, receivedDeadline, type ReceiveOptions } from '@curfew/propagation';
 import type { AnyResponse } from './any-response';
 import { contextOf, serve, servedBy } from './served-request';
@@ -26,7 +26,7 @@ function listenerUnder(options: ListenerOptions) {
   ): unknown => {
     const active = context.active();
     const served = contextOf(response);
-    if (served !== undefined) return nodeOf(active) === nodeOf(served) ? go() : context.with(served, go);
+    if (served !== undefined) return endsWith(active, served) ? go() : context.with(served, go);
     const inbound = receivedDeadline(active) ?? read(request.headers, undefined, active);
     if (inbound.remaining !== undefined && inbound.remaining <= 0 && isEnforced()) {
       if (hooks.callRefused !== undefined) hooks.callRefused({ source: 'http.server' });

@@ -4,15 +4,15 @@ import { onEnd, withCancel, type Cancel, type CancelContext, type Context } from
 import {
   clock,
   end,
+  endingOf,
   guarded,
   isEnforced,
   nodeOf,
   retire,
   withLimit,
-  type DisconnectCause,
   type Origin,
 } from '@curfew/context/spi';
-import type { InboundDeadline } from '@curfew/propagation';
+import type { DisconnectCause, InboundDeadline } from '@curfew/propagation';
 import { isClosed, isFinished, isHttp2, type AnyResponse } from './any-response';
 import { emitClose, forgetQueued, onConnectionLost } from './queued-responses';
 import type { ServerOptions } from './server-options';
@@ -134,7 +134,7 @@ export function serve(
  * be about to answer: that answer comes first.
  */
 function onEnded(served: Served): void {
-  const ending = nodeOf(served.ctx as Context)?.ending;
+  const ending = endingOf(served.ctx as Context);
   if (ending?.reason !== 'deadline_exceeded') return;
   if (ending.detectedBy === 'timer') answer(served);
   else queueMicrotask(() => answer(served));
@@ -168,7 +168,8 @@ function endUnfinished(served: Served, ctx: CancelContext, response: AnyResponse
   };
   cause.responseStarted = response.headersSent;
   const origin = byPeer ? originOf(served, ctx) : thisSide();
-  end(ctx, { origin, cause: cause satisfies DisconnectCause, automatic: true });
+  const reason = origin === 'remote_deadline' ? 'deadline_exceeded' : 'canceled';
+  end(ctx, { origin, reason, cause: cause satisfies DisconnectCause, automatic: true });
 }
 
 /** A response whose turn never came, because its connection closed. */

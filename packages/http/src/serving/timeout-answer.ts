@@ -1,6 +1,6 @@
 import type { OutgoingMessage } from 'node:http';
 import type { Context } from '@curfew/context';
-import { automaticError, nodeOf, noteCut } from '@curfew/context/spi';
+import { automaticError, noteCut } from '@curfew/context/spi';
 import { isHttp2, type AnyResponse } from './any-response';
 import { GATEWAY_TIMEOUT, silence } from './silenced-response';
 
@@ -48,8 +48,7 @@ export function answerTimeout(response: AnyResponse, ctx?: Context, mayCut = tru
     return;
   }
   // What streams into the response finds it closed, and says so in words that do not tell who closed it.
-  const node = ctx === undefined ? undefined : nodeOf(ctx);
-  if (node !== undefined) noteCut(node);
+  if (ctx !== undefined) noteCut(ctx);
   try {
     sendTimeout(response);
   } catch {

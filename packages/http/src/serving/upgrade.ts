@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { context } from '@opentelemetry/api';
 import { withCancel, withoutCancel } from '@curfew/context';
-import { end, isEnforced, retire, type DisconnectCause } from '@curfew/context/spi';
+import { end, isEnforced, retire } from '@curfew/context/spi';
+import type { DisconnectCause } from '@curfew/propagation';
 import { thisSide } from './shutdown';
 import { socketClosedByPeer } from './who-closed';
 

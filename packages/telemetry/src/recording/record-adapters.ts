@@ -3,6 +3,8 @@ import { trace, type Context as OtelContext } from '@opentelemetry/api';
 import {
   BACKEND,
   BACKENDS,
+  BOUNDARIES,
+  BOUNDARY,
   BREAK,
   CLEANUP,
   INBOUND,
@@ -12,6 +14,7 @@ import {
   REASON,
   SYSTEM,
 } from '../registry/value-numbers';
+import type { AdapterListeners } from './adapter-events';
 import type { Exemplars } from '../figures/exemplars';
 import type { Known } from '../figures/known';
 import { steadyNow, type Steady } from '../figures/rising-clock';
@@ -27,26 +30,14 @@ export interface AdapterParts {
   onBrokenChain: HookEvents['chainBroken'];
 }
 
-type AdapterEvents = Pick<
-  HookEvents,
-  | 'chainBroken'
-  | 'cancellationObserved'
-  | 'deadlineReceived'
-  | 'callRefused'
-  | 'backendCancel'
-  | 'errorGuarded'
-> &
+type CoreEvents = Pick<HookEvents, 'chainBroken' | 'cancellationObserved' | 'callRefused' | 'errorGuarded'> &
   Partial<Pick<HookEvents, 'cleanupDone'>>;
 
-/** Records what adapters tell, and the core beside the lives of contexts and operations. */
-export function recordAdapters({
-  store,
-  exemplars,
-  known,
-  steady,
-  cleanups,
-  onBrokenChain,
-}: AdapterParts): AdapterEvents {
+/** Records what adapters tell, and what the core tells beside the lives of contexts and operations. */
+export function recordAdapters({ store, exemplars, known, steady, cleanups, onBrokenChain }: AdapterParts): {
+  readonly core: CoreEvents;
+  readonly adapters: AdapterListeners;
+} {
   const { sources, numbers, histograms } = store;
 
   function record(histogram: Histogram, cell: number, ms: number, ctx: OtelContext | undefined): void {
@@ -59,7 +50,7 @@ export function recordAdapters({
     exemplars.take(histogram, bucket, { value: recordable(seconds), now, span });
   }
 
-  return {
+  const core: CoreEvents = {
     chainBroken(event) {
       add(numbers.breaks, known(BREAK, event.cause, 'background'), 1);
       onBrokenChain(event);
@@ -69,32 +60,44 @@ export function recordAdapters({
       add(numbers.observed, known(REASON, reason, 'canceled') * ORIGINS + known(ORIGIN, origin, 'caller'), 1);
     },
 
-    deadlineReceived({ source, outcome, remaining }, ctx) {
-      const from = sources.index(source);
-      add(numbers.inbound, from * INBOUNDS + known(INBOUND, outcome, 'malformed'), 1);
-      if (remaining !== undefined) record(histograms.remaining, from, remaining, ctx);
-    },
-
     callRefused({ source }) {
       add(numbers.rejections, sources.index(source), 1);
-    },
-
-    backendCancel({ system, outcome, duration }, ctx) {
-      const database = Object.hasOwn(SYSTEM, system) ? SYSTEM[system as keyof typeof SYSTEM] : SYSTEM._OTHER;
-      const cell = database * BACKENDS + known(BACKEND, outcome, 'failed');
-      record(histograms.backendCancel, cell, duration, ctx);
     },
 
     errorGuarded() {
       add(numbers.guarded, 0, 1);
     },
+  };
+  if (cleanups) {
+    core.cleanupDone = ({ outcome, duration, ctx }) =>
+      record(histograms.cleanup, known(CLEANUP, outcome, 'failed'), duration, ctx);
+  }
 
-    ...(cleanups
-      ? {
-          cleanupDone({ outcome, duration }, ctx) {
-            record(histograms.cleanup, known(CLEANUP, outcome, 'failed'), duration, ctx);
-          },
-        }
-      : {}),
+  return {
+    core,
+    adapters: {
+      'deadline.received': ({ source, outcome, remaining, ctx }) => {
+        const from = sources.index(source);
+        add(numbers.inbound, from * INBOUNDS + known(INBOUND, outcome, 'malformed'), 1);
+        if (remaining !== undefined) record(histograms.remaining, from, remaining, ctx);
+      },
+
+      'cancellation.arrived': ({ boundary, reason, duration, ctx }) => {
+        const cell = known(REASON, reason, 'canceled') * BOUNDARIES + known(BOUNDARY, boundary, 'in_process');
+        record(histograms.propagation, cell, duration, ctx);
+      },
+
+      'backend.cancel': ({ system, outcome, duration, ctx }) => {
+        const database = Object.hasOwn(SYSTEM, system)
+          ? SYSTEM[system as keyof typeof SYSTEM]
+          : SYSTEM._OTHER;
+        record(
+          histograms.backendCancel,
+          database * BACKENDS + known(BACKEND, outcome, 'failed'),
+          duration,
+          ctx,
+        );
+      },
+    },
   };
 }

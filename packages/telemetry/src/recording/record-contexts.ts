@@ -155,14 +155,14 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   }
 
   return {
-    contextStarted(node, now) {
+    contextStarted({ node, now }) {
       const slot = addLive(live, reading(now), nameOf(node.name), (node.flags & Flag.LONG_LIVED) !== 0);
       node.slot = live.first + slot;
       if (origins !== undefined) origins.capture(slot);
       if (lost !== undefined) lost.watch(node, slot);
     },
 
-    contextEnded(node, ending, now) {
+    contextEnded({ node, ending, now }) {
       const { outcome } = ending;
       const slot = slotOf(live, node);
       if (outcome === 'completed') {
@@ -202,8 +202,8 @@ export function recordContexts(parts: ContextParts): ContextEvents {
  * The time, unless the core has read it already. A life needs no more of it: where the clock
  * is set back, it lasted no time.
  */
-function reading(now: number | undefined): number {
-  return now === undefined || Number.isNaN(now) ? clock().now() : now;
+function reading(now: number): number {
+  return Number.isNaN(now) ? clock().now() : now;
 }
 
 /**

@@ -7,6 +7,7 @@ import { createLost } from './lost-contexts';
 import type { OpenWork } from '../operations/open-work';
 import type { Origins } from '../warnings/stacks';
 import type { OwnSpans } from '../spans/own-spans';
+import type { AdapterListeners } from './adapter-events';
 import { recordAdapters } from './record-adapters';
 import { recordContexts } from './record-contexts';
 import { recordOperations } from './record-operations';
@@ -34,6 +35,7 @@ export interface RecorderParts {
 
 export interface Recorder {
   readonly events: Partial<HookEvents>;
+  readonly adapters: AdapterListeners;
   stop(): void;
 }
 
@@ -52,17 +54,19 @@ export function createRecorder(parts: RecorderParts): Recorder {
     origins?.drop(slot);
   }
 
+  const { core, adapters } = recordAdapters({
+    ...parts,
+    known,
+    cleanups: optIn.cleanups,
+    onBrokenChain: (event) => reports.brokenChain(event),
+  });
   return {
     events: {
       ...recordContexts({ ...parts, known, lost, durationByName: optIn.durationByName }),
       ...recordOperations(parts),
-      ...recordAdapters({
-        ...parts,
-        known,
-        cleanups: optIn.cleanups,
-        onBrokenChain: (event) => reports.brokenChain(event),
-      }),
+      ...core,
     },
+    adapters,
     stop: () => lost?.stop(),
   };
 }

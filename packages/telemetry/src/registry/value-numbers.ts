@@ -1,4 +1,4 @@
-import type { Origin, Outcome } from '@curfew/context/spi';
+import type { Outcome } from '@curfew/context/spi';
 import type { Reason } from '@curfew/context';
 import { ATTRIBUTES } from './registry';
 
@@ -16,7 +16,7 @@ export const REASON: Record<Reason, number> = numbering(ATTRIBUTES['curfew.cance
 export const REASON_NAMES = ATTRIBUTES['curfew.cancel.reason'].values;
 export const REASONS = ATTRIBUTES['curfew.cancel.reason'].values.length;
 
-export const ORIGIN: Record<Origin, number> = numbering(ATTRIBUTES['curfew.cancel.origin'].values);
+export const ORIGIN = numbering(ATTRIBUTES['curfew.cancel.origin'].values);
 export const ORIGINS = ATTRIBUTES['curfew.cancel.origin'].values.length;
 
 export const BOUNDARY = numbering(ATTRIBUTES['curfew.propagation.boundary'].values);

@@ -1,5 +1,5 @@
-import { RESPONSE_KEY, type ContextNode, type Ending, type Origin } from '@curfew/context/spi';
-import { SpanKind, type Span } from '@opentelemetry/api';
+import type { ContextNode, Ending, Origin } from '@curfew/context/spi';
+import { createContextKey, SpanKind, type Span } from '@opentelemetry/api';
 import { createAborts } from './aborts';
 import type { TellEvent } from './span-events';
 import { judge, keepTimeout, writeTimeout } from './judging';
@@ -82,6 +82,9 @@ function judgeLeniently(verdict: 'timeout' | 'none', span: MarkableSpan, ending:
   judge(span, { aborts, verdict, isServer: false, isUnsent: () => false });
 }
 
+/** The key under which adapters keep, in a request's context, what they know of its response. */
+const RESPONSE_KEY = createContextKey('@curfew/propagation.response.v1');
+
 /** What an adapter keeps of a response: itself as long as it lives, and then whether its head had been sent. */
 interface ServedHead {
   readonly response?: { readonly headersSent: boolean } | undefined;
@@ -107,7 +110,7 @@ function headWatch(span: MarkableSpan, node: ContextNode, ending: Ending): () =>
   return () => unsent;
 }
 
-/** As `DisconnectCause` of `@curfew/context/spi`; but a cause may be anything, and throw when it is looked at. */
+/** As adapters say of a client that left; but a cause may be anything, and throw when it is looked at. */
 function saysUnsent(cause: unknown): boolean {
   try {
     return (cause as { responseStarted?: unknown } | null | undefined)?.responseStarted === false;

@@ -18,6 +18,7 @@ import { beginOperation, end, hooks, retire, setEnforcement, withLimit } from '@
 import { ROOT_CONTEXT, SpanKind, type Tracer } from '@opentelemetry/api';
 import type { ManualClock } from '../../../../test/manual-clock';
 import { NEVER, type Act, type Ctx, type Foreign, type From, type Op } from './acts';
+import { backendCancel, deadlineReceived } from '../adapters';
 
 interface Made {
   readonly ctx: CancelContext;
@@ -122,6 +123,7 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
       case 'end':
         end(ctxOf(act.ctx), {
           origin: act.origin,
+          reason: /deadline/.test(act.origin) ? 'deadline_exceeded' : 'canceled',
           cause: new Error(act.origin),
           automatic: act.automatic,
         });
@@ -172,13 +174,13 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
         restoreEnforcement = act.on ? undefined : setEnforcement(false);
         break;
       case 'received':
-        hooks.deadlineReceived?.({ source: act.source, outcome: act.outcome, remaining: act.ms });
+        deadlineReceived.tell?.({ source: act.source, outcome: act.outcome, remaining: act.ms });
         break;
       case 'refused':
         hooks.callRefused?.({ source: act.source });
         break;
       case 'stopped':
-        hooks.backendCancel?.({ system: act.system, outcome: act.outcome, duration: act.ms });
+        backendCancel.tell?.({ system: act.system, outcome: act.outcome, duration: act.ms });
         break;
       case 'guarded':
         hooks.errorGuarded?.({ error: new Error('aborted') });
