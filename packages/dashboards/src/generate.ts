@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { datasources } from './datasources';
-import { telemetryReadme } from './instrument-table';
 import { overview } from './overview';
+import { telemetryReadme } from './telemetry-readme';
 
 /** Every generated file, by its path in the repository. */
 const FILES: Readonly<Record<string, () => string>> = {

@@ -1,38 +1,97 @@
 import type { LoggerProviderLike } from './log-emitter';
 
-export interface TelemetryOptions {
-  /** Milliseconds after the end of its context from which work still running is an orphan. Default 1,000. */
-  readonly orphanGrace?: number;
-  /** Milliseconds after the end of its context at which an orphan still running is reported. Default 30,000. */
-  readonly orphanReportAfter?: number;
-  /** Milliseconds of age from which a context that has not ended is lingering. Default 60,000; `Infinity`: never. */
-  readonly lingerAfter?: number;
-  /** Context names kept apart; those after are `_OTHER`. Default 50. */
-  readonly maxNames?: number;
-  /** Operation kinds kept apart; those after are `_OTHER`. Default 10. */
-  readonly maxKinds?: number;
-  /** Keeps `curfew.context.duration` for each name too: some 20 series a name and outcome. Default `false`. */
-  readonly durationByName?: boolean;
-  /** Records `curfew.cleanup.duration`. Default `false`. */
-  readonly cleanups?: boolean;
-  /**
-   * Counts contexts that were garbage-collected without having ended, as `curfew.context.lost`. Costs about half a
-   * microsecond a context, hence the default, `false`.
-   */
-  readonly lost?: boolean;
-  /**
-   * The share of contexts, from 0 to 1, whose stack is kept, so that warnings tell where they were made. Costs
-   * microseconds and about a kilobyte for each of them. Default 0.
-   */
-  readonly captureStacks?: number;
-  /**
-   * How the end of a context is told of each span that is open under it: as an event of the span, or as a log record
-   * in its trace. Default `'span'`.
-   */
-  readonly events?: 'span' | 'log';
-  /** Where warnings go as log records, beside `diag`. Default: the global LoggerProvider, if one is registered. */
-  readonly loggerProvider?: LoggerProviderLike;
+/** How an option is declared: what it takes, what is used without it, and its words. */
+export type OptionDeclaration = NumberOption | FlagOption | ChoiceOption<string> | ObjectOption;
+
+export interface NumberOption {
+  readonly kind: 'number';
+  readonly fallback: number;
+  readonly least: number;
+  /** `Infinity`, which it may be itself, for no upper end. */
+  readonly most: number;
+  readonly whole: boolean;
+  /** What it is a number of, where it is not a bare one. */
+  readonly unit?: 'milliseconds';
+  readonly help: string;
 }
+
+export interface FlagOption {
+  readonly kind: 'flag';
+  readonly fallback: boolean;
+  readonly help: string;
+}
+
+/** One of a few words. */
+export interface ChoiceOption<V extends string> {
+  readonly kind: 'choice';
+  readonly fallback: V;
+  readonly values: readonly V[];
+  readonly help: string;
+}
+
+/** An object of the application's, which no environment variable can stand for. */
+export interface ObjectOption {
+  readonly kind: 'object';
+  /** The method that it must have. */
+  readonly method: string;
+  /** What is used without it, in words. */
+  readonly otherwise: string;
+  readonly help: string;
+}
+
+/**
+ * Every option of `install`, declared once. Its type, its check, its default, the table in the README and the setting
+ * of `@curfew/node` are derived from this.
+ */
+export const TELEMETRY_OPTIONS = {
+  /** Milliseconds after the end of its context from which work still running is an orphan. */
+  orphanGrace: duration(1000, 'Work that runs on for longer after its context ended is an orphan.'),
+  /** Milliseconds after the end of its context at which an orphan still running is reported. */
+  orphanReportAfter: duration(
+    30_000,
+    'An orphan still running then is reported by a warning and a span event.',
+  ),
+  /** Milliseconds of age from which a context that has not ended is lingering; `Infinity`: never. */
+  lingerAfter: duration(60_000, 'A context that is older and has not ended is lingering.'),
+  /** Context names kept apart; those after are `_OTHER`. */
+  maxNames: cap(50, 'Context names kept apart in metrics; the rest are `_OTHER`.'),
+  /** Operation kinds kept apart; those after are `_OTHER`. */
+  maxKinds: cap(10, 'Operation kinds kept apart in metrics; the rest are `_OTHER`.'),
+  /** Keeps `curfew.context.duration` for each name too: some 20 series a name and outcome. */
+  durationByName: flag(
+    'Keeps `curfew.context.duration` for each name too: some 20 series a name and outcome.',
+  ),
+  /** Records `curfew.cleanup.duration`. */
+  cleanups: flag('Records `curfew.cleanup.duration`.'),
+  /** Counts contexts that were garbage-collected without having ended, as `curfew.context.lost`. */
+  lost: flag(
+    'Counts contexts that were garbage-collected without having ended; costs about half a microsecond a context.',
+  ),
+  /** The share of contexts, from 0 to 1, whose stack is kept: microseconds and about a kilobyte for each of them. */
+  captureStacks: share(
+    0,
+    'The share of contexts whose stack is kept, so that warnings tell where they were made.',
+  ),
+  /** How the end of a context is told of open spans: as their events, or as log records in their trace. */
+  events: choice(
+    ['span', 'log'],
+    'How the end of a context is told of open spans: as their events or as log records in their trace.',
+  ),
+  /** Where warnings go as log records, beside `diag`; the global LoggerProvider unless given, if one is registered. */
+  loggerProvider: {
+    kind: 'object',
+    method: 'getLogger',
+    otherwise: 'the global one',
+    help: 'Where warnings go as log records.',
+  },
+} as const satisfies Readonly<Record<string, OptionDeclaration>>;
+
+type Declared = typeof TELEMETRY_OPTIONS;
+
+type ValueOf<D> = D extends { readonly fallback: infer F } ? F : LoggerProviderLike;
+
+/** What `install` takes. */
+export type TelemetryOptions = { readonly [K in keyof Declared]?: ValueOf<Declared[K]> };
 
 /** The options with every default filled in. */
 export type TelemetrySettings = Required<Omit<TelemetryOptions, 'loggerProvider'>> &
@@ -46,56 +105,73 @@ export type TelemetrySettings = Required<Omit<TelemetryOptions, 'loggerProvider'
 export function checkTelemetryOptions(options: TelemetryOptions): TelemetrySettings {
   if (typeof options !== 'object' || (options as unknown) === null)
     throw new TypeError(`options must be an object, got ${options === null ? 'null' : typeof options}`);
-  const { loggerProvider } = options;
-  if (loggerProvider !== undefined && typeof loggerProvider?.getLogger !== 'function')
-    throw new TypeError('loggerProvider must have a method getLogger');
-  return {
-    orphanGrace: duration(options.orphanGrace, 'orphanGrace', 1000),
-    orphanReportAfter: duration(options.orphanReportAfter, 'orphanReportAfter', 30_000),
-    lingerAfter: duration(options.lingerAfter, 'lingerAfter', 60_000),
-    maxNames: cap(options.maxNames, 'maxNames', 50),
-    maxKinds: cap(options.maxKinds, 'maxKinds', 10),
-    durationByName: choice(options.durationByName, 'durationByName'),
-    cleanups: choice(options.cleanups, 'cleanups'),
-    lost: choice(options.lost, 'lost'),
-    events: eventForm(options.events),
-    captureStacks: share(options.captureStacks, 'captureStacks'),
-    ...(loggerProvider === undefined ? {} : { loggerProvider }),
-  };
-}
-
-function duration(value: unknown, name: string, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number')
-    throw new TypeError(`${name} must be a number of milliseconds, got ${typeof value}`);
-  if (!(value >= 0)) throw new RangeError(`${name} must be 0 or more milliseconds, got ${value}`);
-  return value;
-}
-
-function cap(value: unknown, name: string, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw new TypeError(`${name} must be a whole number, got ${typeof value}`);
-  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
-    throw new RangeError(`${name} must be a whole number from 1 to 10000, got ${value}`);
+  const settings: Record<string, unknown> = {};
+  for (const [name, declared] of Object.entries<OptionDeclaration>(TELEMETRY_OPTIONS)) {
+    const value = (options as Readonly<Record<string, unknown>>)[name];
+    if (value !== undefined) checkOption(name, declared, value);
+    const used = value ?? ('fallback' in declared ? declared.fallback : undefined);
+    if (used !== undefined) settings[name] = used;
   }
-  return value;
+  return settings as TelemetrySettings;
 }
 
-function share(value: unknown, name: string): number {
-  if (value === undefined) return 0;
+function checkOption(name: string, declared: OptionDeclaration, value: unknown): void {
+  switch (declared.kind) {
+    case 'number':
+      return checkNumber(name, declared, value);
+    case 'flag':
+      if (typeof value === 'boolean') return;
+      throw new TypeError(`${name} must be true or false, got ${typeof value}`);
+    case 'choice':
+      if (declared.values.includes(value as string)) return;
+      throw new TypeError(
+        `${name} must be ${declared.values.map((each) => `'${each}'`).join(' or ')}, got ${String(value)}`,
+      );
+    case 'object':
+      if (typeof (value as Record<string, unknown> | null)?.[declared.method] === 'function') return;
+      throw new TypeError(`${name} must have a method ${declared.method}`);
+  }
+}
+
+function checkNumber(name: string, { least, most, whole, unit }: NumberOption, value: unknown): void {
+  const what = whole ? 'a whole number' : 'a number';
   if (typeof value !== 'number')
-    throw new TypeError(`${name} must be a number from 0 to 1, got ${typeof value}`);
-  if (!(value >= 0 && value <= 1)) throw new RangeError(`${name} must be from 0 to 1, got ${value}`);
-  return value;
+    throw new TypeError(
+      `${name} must be ${what}${unit === undefined ? '' : ` of ${unit}`}, got ${typeof value}`,
+    );
+  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return;
+  const range = most === Infinity ? `${least} or more` : `from ${least} to ${most}`;
+  throw new RangeError(
+    `${name} must be ${whole ? `${what} ` : ''}${range}${unit === undefined ? '' : ` ${unit}`}, got ${value}`,
+  );
 }
 
-function eventForm(value: unknown): 'span' | 'log' {
-  if (value === undefined || value === 'span' || value === 'log') return value ?? 'span';
-  throw new TypeError(`events must be 'span' or 'log', got ${String(value)}`);
+function duration(fallback: number, help: string) {
+  return {
+    kind: 'number',
+    fallback,
+    least: 0,
+    most: Infinity,
+    whole: false,
+    unit: 'milliseconds',
+    help,
+  } as const;
 }
 
-function choice(value: unknown, name: string): boolean {
-  if (value === undefined) return false;
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false, got ${typeof value}`);
-  return value;
+/** How many of something are kept apart. */
+function cap(fallback: number, help: string) {
+  return { kind: 'number', fallback, least: 1, most: 10_000, whole: true, help } as const;
+}
+
+function share(fallback: number, help: string) {
+  return { kind: 'number', fallback, least: 0, most: 1, whole: false, help } as const;
+}
+
+function flag(help: string) {
+  return { kind: 'flag', fallback: false as boolean, help } as const;
+}
+
+/** The first of the words is the default. */
+function choice<const V extends string>(values: readonly [V, ...V[]], help: string): ChoiceOption<V> {
+  return { kind: 'choice', fallback: values[0], values, help };
 }
