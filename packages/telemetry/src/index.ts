@@ -1,20 +1,7 @@
-export {
-  ATTRIBUTES,
-  EVENTS,
-  INSTRUMENTS,
-  OTHER,
-  prometheusLabel,
-  prometheusName,
-  SPAN_ATTRIBUTES,
-  SPANS,
-  UNNAMED,
-  WARNING_ATTRIBUTES,
-  withUnit,
-  type AttributeKey,
-  type Domain,
-  type Instrument,
-  type InstrumentId,
-} from './registry/registry';
+export { ATTRIBUTES, OTHER, UNNAMED, type AttributeKey, type Domain } from './registry/attributes';
+export { INSTRUMENTS, type Instrument, type InstrumentId } from './registry/instruments';
+export { prometheusLabel, prometheusName, withUnit } from './registry/prometheus-names';
+export { EVENTS, SPAN_ATTRIBUTES, SPANS, WARNING_ATTRIBUTES } from './registry/span-names';
 export type { Exemplar, Family, HistogramPoint, NumberPoint, Snapshot } from './exits/collect';
 export { install, installed, type Telemetry } from './install';
 export {

@@ -2,7 +2,7 @@ import { diag } from '@opentelemetry/api';
 import type { Family } from './exits/collect';
 import { installed, type Telemetry } from './install';
 import { createPromFamily, type PromFamily } from './exits/prom-family';
-import { INSTRUMENTS, type InstrumentId } from './registry/registry';
+import { INSTRUMENTS, type InstrumentId } from './registry/instruments';
 import { noteScrape } from './exits/scrapes';
 
 /** A `Registry` of prom-client 15, of either content type, by its shape. */

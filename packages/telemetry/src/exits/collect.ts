@@ -1,7 +1,7 @@
 import { LIMIT } from '../registry/value-numbers';
 import type { Exemplars } from '../figures/exemplars';
 import { eachLive, isLongLived, nameOfLive, type Live } from '../figures/open-contexts';
-import type { Instrument } from '../registry/registry';
+import type { Instrument } from '../registry/instruments';
 import { steadyNow, type Steady } from '../figures/rising-clock';
 import { add, type Histogram, type Numbers, type Store } from '../figures/store';
 import type { Work } from '../operations/work';

@@ -1,6 +1,6 @@
 import { clock } from '@curfew/context/spi';
 import type { Family, HistogramPoint, NumberPoint } from './collect';
-import { withUnit } from '../registry/registry';
+import { withUnit } from '../registry/prometheus-names';
 import { noteScrape } from './scrapes';
 
 // OpenTelemetry's metric data, by shape: the numbers are those of sdk-metrics in both of its lines, which this

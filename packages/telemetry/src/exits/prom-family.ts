@@ -1,13 +1,7 @@
 import type { Exemplar, Family, HistogramPoint, NumberPoint } from './collect';
-import {
-  ATTRIBUTES,
-  INSTRUMENTS,
-  prometheusLabel,
-  prometheusName,
-  type AttributeKey,
-  type Instrument,
-  type InstrumentId,
-} from '../registry/registry';
+import { ATTRIBUTES, type AttributeKey } from '../registry/attributes';
+import { INSTRUMENTS, type Instrument, type InstrumentId } from '../registry/instruments';
+import { prometheusLabel, prometheusName } from '../registry/prometheus-names';
 
 // A metric of prom-client by its shape, which is all that its registries ask for.
 

@@ -1,4 +1,4 @@
-import { OTHER, UNNAMED } from '../registry/registry';
+import { OTHER, UNNAMED } from '../registry/attributes';
 
 /** Values of one attribute that come from users or adapters, as small numbers. */
 export interface Labels {

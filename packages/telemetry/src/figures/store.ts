@@ -1,12 +1,6 @@
 import { createLabels, type Labels } from './labels';
-import {
-  ATTRIBUTES,
-  INSTRUMENTS,
-  type AttributeKey,
-  type Domain,
-  type Instrument,
-  type InstrumentId,
-} from '../registry/registry';
+import { ATTRIBUTES, type AttributeKey, type Domain } from '../registry/attributes';
+import { INSTRUMENTS, type Instrument, type InstrumentId } from '../registry/instruments';
 
 /**
  * All figures of the process, in typed arrays. A series is a cell: the numbers of its attribute values in mixed

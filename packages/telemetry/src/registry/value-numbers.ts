@@ -1,6 +1,6 @@
 import type { Outcome } from '@curfew/context/spi';
 import type { Reason } from '@curfew/context';
-import { ATTRIBUTES } from './registry';
+import { ATTRIBUTES } from './attributes';
 
 // The numbers of the closed sets, as the registry lists them, so that hot code indexes and never compares.
 

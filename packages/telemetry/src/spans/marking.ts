@@ -3,7 +3,7 @@ import { createContextKey, SpanKind, type Span } from '@opentelemetry/api';
 import { createAborts } from './aborts';
 import type { TellEvent } from './span-events';
 import { judge, keepTimeout, writeTimeout } from './judging';
-import { EVENTS } from '../registry/registry';
+import { EVENTS } from '../registry/span-names';
 
 /** A span of an SDK, seen through the API's types alone: both lines of the SDK have a `kind`. */
 export interface MarkableSpan extends Span {

@@ -12,7 +12,7 @@ import {
 import { REASON_NAMES } from '../registry/value-numbers';
 import { clean } from '../figures/labels';
 import type { MarkableSpan } from './marking';
-import { SPAN_ATTRIBUTES, SPANS } from '../registry/registry';
+import { SPAN_ATTRIBUTES, SPANS } from '../registry/span-names';
 import type { Running } from '../operations/work';
 
 /** The spans that Curfew itself makes. They are never operations of their own. */

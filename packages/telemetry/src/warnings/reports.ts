@@ -6,7 +6,7 @@ import { clean } from '../figures/labels';
 import { nameOfLive, type Live } from '../figures/open-contexts';
 import { callerStack, type Origins } from './stacks';
 import { wallTime } from '../spans/own-spans';
-import { EVENTS, WARNING_ATTRIBUTES } from '../registry/registry';
+import { EVENTS, WARNING_ATTRIBUTES } from '../registry/span-names';
 import type { Store } from '../figures/store';
 import type { Warning } from './warnings';
 import type { Running } from '../operations/work';

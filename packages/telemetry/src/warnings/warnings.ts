@@ -2,7 +2,7 @@ import { clock } from '@curfew/context/spi';
 import { context, diag, ROOT_CONTEXT, type SpanContext } from '@opentelemetry/api';
 import type { EmitLogRecord } from '../log-emitter';
 import { quietly } from '../application-call';
-import { EVENTS, WARNING_ATTRIBUTES } from '../registry/registry';
+import { EVENTS, WARNING_ATTRIBUTES } from '../registry/span-names';
 
 /** Something that a person should look at. */
 export interface Warning {

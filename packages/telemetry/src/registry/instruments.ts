@@ -1,56 +1,9 @@
+import type { AttributeKey } from './attributes';
+
 /**
  * Every instrument that is fed, declared once. OTLP and Prometheus names, dashboards, alerts and the table in the
  * README are derived from this file, so that a name cannot differ between them.
  */
-
-/** How an attribute's values are bounded. */
-export type Domain =
-  /** A closed set. */
-  | { readonly values: readonly string[] }
-  /** Values that come from users or adapters, capped; what comes after is `_OTHER` and counted. */
-  | { readonly dynamic: 'name' | 'kind' | 'source' };
-
-const CANCEL_REASON: Domain = { values: ['canceled', 'deadline_exceeded'] };
-
-/** Every attribute key with its domain. */
-export const ATTRIBUTES = {
-  'curfew.context.name': { dynamic: 'name' },
-  'curfew.context.outcome': { values: ['completed', 'canceled', 'deadline_exceeded'] },
-  'curfew.cancel.reason': CANCEL_REASON,
-  'curfew.cancel.origin': {
-    values: [
-      'caller',
-      'deadline',
-      'client_disconnect',
-      'remote_deadline',
-      'remote_cancel',
-      'shutdown',
-      'sibling_failed',
-      'signal',
-      // Never on a metric: a cancellation is counted by the node that it started at. Spans carry it.
-      'parent',
-    ],
-  },
-  'curfew.propagation.boundary': { values: ['in_process', 'http', 'grpc', 'connect'] },
-  'curfew.operation.kind': { dynamic: 'kind' },
-  'curfew.detected_by': { values: ['timer', 'check'] },
-  'curfew.source': { dynamic: 'source' },
-  'curfew.propagation.outcome': { values: ['ok', 'none', 'malformed', 'too_large', 'clock_skew'] },
-  'curfew.break.cause': { values: ['background', 'todo', 'root_span'] },
-  'db.system.name': { values: ['postgresql', '_OTHER'] },
-  'curfew.backend.cancel.outcome': { values: ['canceled', 'completed', 'failed', 'timed_out'] },
-  'curfew.cleanup.outcome': { values: ['completed', 'failed', 'timed_out'] },
-  'curfew.sdk.limit': { values: ['name', 'kind', 'source', 'span', 'value'] },
-  'curfew.version': { values: [] as string[] },
-} as const satisfies Record<string, Domain>;
-
-export type AttributeKey = keyof typeof ATTRIBUTES;
-
-/** What stands for every value beyond a cap. */
-export const OTHER = '_OTHER';
-
-/** What stands for a context or operation that was given no name. */
-export const UNNAMED = 'unnamed';
 
 export interface Instrument {
   readonly name: `curfew.${string}`;
@@ -289,54 +242,3 @@ export const INSTRUMENTS = {
 } as const satisfies Record<string, Instrument>;
 
 export type InstrumentId = keyof typeof INSTRUMENTS;
-
-/** Attributes of spans, beside those of the metrics. */
-export const SPAN_ATTRIBUTES = {
-  /** On every span that Curfew itself makes, so that a Collector can keep them out of span metrics. */
-  own: 'curfew.own',
-  fanout: 'curfew.cancel.fanout',
-  /** Seconds. */
-  propagation: 'curfew.cancel.propagation.duration',
-  operationName: 'curfew.operation.name',
-  /** On the span of an orphan that never settled, but was garbage-collected: it ends where that was noticed. */
-  collected: 'curfew.operation.collected',
-} as const;
-
-/** Names of spans, and of the events of spans and of log records. */
-export const SPANS = { cancel: 'curfew.cancel', orphan: 'curfew.orphan' } as const;
-export const EVENTS = {
-  canceled: 'curfew.context.canceled',
-  deadline_exceeded: 'curfew.context.deadline_exceeded',
-  orphan: 'curfew.orphan.running',
-  lingering: 'curfew.context.lingering',
-  lost: 'curfew.context.lost',
-  brokenChain: 'curfew.chain.broken',
-} as const;
-
-/** Attributes of warnings, beside those of the metrics. */
-export const WARNING_ATTRIBUTES = {
-  /** Seconds. */
-  age: 'curfew.age',
-  operationName: SPAN_ATTRIBUTES.operationName,
-  /** Where the context was made, or the chain broke; OpenTelemetry's own name for a stack. */
-  stack: 'code.stacktrace',
-} as const;
-
-/**
- * The name of an instrument in Prometheus: that of every scrape, whether through OpenTelemetry's exporter,
- * prom-client or a Collector. A histogram's series add `_bucket`, `_sum` and `_count`.
- */
-export function prometheusName(instrument: Instrument): string {
-  const base = withUnit(instrument).replace(/[^A-Za-z0-9_]/g, '_');
-  return instrument.kind === 'counter' ? `${base}_total` : base;
-}
-
-/** The instrument's name with its unit as the last word, where the unit is seconds. */
-export function withUnit(instrument: Instrument): string {
-  return instrument.unit === 's' ? `${instrument.name}.seconds` : instrument.name;
-}
-
-/** The label that an attribute becomes in Prometheus. */
-export function prometheusLabel(attribute: AttributeKey): string {
-  return attribute.replace(/[^A-Za-z0-9_]/g, '_');
-}
