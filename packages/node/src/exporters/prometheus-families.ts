@@ -1,3 +1,4 @@
+import { prometheusWord } from '@curfew/telemetry';
 import type { DataPoint, MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics';
 
 /** The scope of Curfew's own families, whose series need no further label. */
@@ -13,7 +14,7 @@ export function toFamilies(metrics: ResourceMetrics): ResourceMetrics {
   const families = new Map<string, MetricData>();
   for (const { scope, metrics: measured } of metrics.scopeMetrics) {
     for (const metric of measured) {
-      const name = promName(metric.descriptor.name);
+      const name = prometheusWord(metric.descriptor.name);
       const dataPoints =
         scope.name === OWN_SCOPE ? [...metric.dataPoints] : labelled(metric.dataPoints, scope.name);
       const family = families.get(name);
@@ -37,14 +38,10 @@ function labelled(points: readonly DataPoint<unknown>[], scope: string): DataPoi
 function labels(attributes: DataPoint<unknown>['attributes'], scope: string): Record<string, string> {
   const found: Record<string, string> = { otel_scope_name: scope };
   for (const key of Object.keys(attributes).sort()) {
-    const label = promName(key);
+    const label = prometheusWord(key);
     const value = String(attributes[key]);
     const former = label === 'otel_scope_name' ? undefined : found[label];
     found[label] = former === undefined ? value : `${former};${value}`;
   }
   return found;
-}
-
-function promName(name: string): string {
-  return name.replace(/[^A-Za-z0-9_]/g, '_').replace(/_{2,}/g, '_');
 }
