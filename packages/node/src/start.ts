@@ -2,13 +2,20 @@ import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { readEnvironment } from './settings/environment';
 import type { Handle } from './handle';
-import { idleHandle } from './idle-handle';
 import { startLogging, warn } from './logging';
 import { configure, type StartOptions } from './settings/options';
 import { isRegistered } from './otel-globals';
 import type * as SetUp from './set-up';
 
 const STARTED = Symbol.for('@curfew/node.started.v1');
+
+/** The handle on nothing. */
+const IDLE: Handle = {
+  telemetry: undefined,
+  prometheus: Promise.resolve(undefined),
+  flush: () => Promise.resolve(),
+  shutdown: () => Promise.resolve(),
+};
 
 /** One slot a process, so that `--import` and `start`, or two copies of this package, do not set up two SDKs. */
 const slots = globalThis as { [STARTED]?: { readonly handle: Handle; told: boolean } };
@@ -50,7 +57,7 @@ export function start(options: StartOptions = {}): Handle {
       context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     }
     // With the SDK disabled, only `active()` still has to work across awaits; nothing else is even loaded.
-    if (configuration.disabled) return idleHandle();
+    if (configuration.disabled) return IDLE;
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load it in any case
     return (require('./set-up') as typeof SetUp).setUp(configuration);
   });
