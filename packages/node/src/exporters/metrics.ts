@@ -1,5 +1,5 @@
 import type { Telemetry } from '@curfew/telemetry';
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { Resource } from '@opentelemetry/resources';
 import {
   ConsoleMetricExporter,
@@ -8,7 +8,6 @@ import {
   type IMetricReader,
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
-import { toFamilies } from './prometheus-families';
 import { defaultMetrics, type Configuration } from '../settings/options';
 import { loadOtlp } from './load-otlp';
 import type { Transport } from './otlp-transport';
@@ -46,28 +45,11 @@ export function createMetrics({ configuration, resource, telemetry, mayServe }: 
         metricProducers: [telemetry.producer({ dialect: 'prometheus' })],
       });
       readers.push(reader);
-      server = serve(reader, configuration);
+      const { prometheusHost: host, prometheusPort: port } = configuration;
+      server = servePrometheus({ host, port, reader });
     }
   }
   return { provider: new MeterProvider({ resource, readers }), server, transports };
-}
-
-/** Milliseconds: Prometheus itself waits ten seconds for a scrape unless told otherwise. */
-const SCRAPE_TIMEOUT = 10_000;
-
-function serve(
-  reader: PrometheusExporter,
-  { prometheusHost, prometheusPort }: Configuration,
-): PrometheusServer {
-  const serializer = new PrometheusSerializer('', false, undefined, false, true);
-  return servePrometheus({
-    host: prometheusHost,
-    port: prometheusPort,
-    scrape: async () => {
-      const { resourceMetrics } = await reader.collect({ timeoutMillis: SCRAPE_TIMEOUT });
-      return serializer.serialize(toFamilies(resourceMetrics));
-    },
-  });
 }
 
 function periodic(

@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { diag } from '@opentelemetry/api';
+import type { IMetricReader } from '@opentelemetry/sdk-metrics';
 import { warn } from '../logging';
+import { prometheusText } from './prometheus-text';
 
 /** The endpoint that Prometheus scrapes. */
 export interface PrometheusServer {
@@ -15,8 +17,8 @@ export interface PrometheusServer {
 export interface PrometheusServerOptions {
   readonly host: string;
   readonly port: number;
-  /** The text of a scrape. */
-  readonly scrape: () => Promise<string>;
+  /** Collected at each scrape. */
+  readonly reader: IMetricReader;
 }
 
 /** Scrapers are few. Whoever opens more connections than this must not take the service's file descriptors. */
@@ -29,10 +31,10 @@ const REQUEST_TIMEOUT = 10_000;
  * Serves `/metrics` on a server that never keeps the process alive. The exporter's own server takes port 0 for
  * unset and does not unref the connections of a scraper, which would hold a process that has finished.
  */
-export function servePrometheus({ host, port, scrape }: PrometheusServerOptions): PrometheusServer {
+export function servePrometheus({ host, port, reader }: PrometheusServerOptions): PrometheusServer {
   const sockets = new WeakSet<Socket>();
   const options = { headersTimeout: REQUEST_TIMEOUT, requestTimeout: REQUEST_TIMEOUT };
-  const collect = shared(scrape);
+  const collect = collector(reader);
   const server = createServer(options, (request, response) => void answer(request, response, collect));
   server.maxConnections = MAX_CONNECTIONS;
   server.unref();
@@ -73,10 +75,10 @@ const REMEDY =
   'set OTEL_EXPORTER_PROMETHEUS_HOST and OTEL_EXPORTER_PROMETHEUS_PORT, or OTEL_METRICS_EXPORTER=none';
 
 /** One collection serves all who ask while it runs: a stranger who asks a thousand times at once gets no thousand. */
-function shared(scrape: () => Promise<string>): () => Promise<string> {
+function collector(reader: IMetricReader): () => Promise<string> {
   let running: Promise<string> | undefined;
   return () =>
-    (running ??= scrape().finally(() => {
+    (running ??= prometheusText(reader).finally(() => {
       running = undefined;
     }));
 }
@@ -85,13 +87,13 @@ function shared(scrape: () => Promise<string>): () => Promise<string> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  scrape: () => Promise<string>,
+  collect: () => Promise<string>,
 ): Promise<void> {
   try {
     if (!isMetrics(request.url)) finish(response, 404, 'The metrics are at /metrics.\n');
     else if (request.method !== 'GET' && request.method !== 'HEAD') {
       finish(response, 405, 'GET it.\n', { allow: 'GET, HEAD' });
-    } else finish(response, 200, await scrape());
+    } else finish(response, 200, await collect());
   } catch (error) {
     diag.error('curfew: the metrics cannot be collected:', error);
     if (response.headersSent) response.destroy();

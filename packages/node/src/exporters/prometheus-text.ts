@@ -1,5 +1,17 @@
 import { prometheusWord } from '@curfew/telemetry';
-import type { DataPoint, MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import type { DataPoint, IMetricReader, MetricData, ResourceMetrics } from '@opentelemetry/sdk-metrics';
+
+/** Milliseconds: Prometheus itself waits ten seconds for a scrape unless told otherwise. */
+const SCRAPE_TIMEOUT = 10_000;
+
+const serializer = new PrometheusSerializer('', false, undefined, false, true);
+
+/** Collects what the reader reads, as the text of a scrape. */
+export async function prometheusText(reader: IMetricReader): Promise<string> {
+  const { resourceMetrics } = await reader.collect({ timeoutMillis: SCRAPE_TIMEOUT });
+  return serializer.serialize(toFamilies(resourceMetrics));
+}
 
 /** The scope of Curfew's own families, whose series need no further label. */
 const OWN_SCOPE = '@curfew/telemetry';
