@@ -184,6 +184,28 @@ test('metrics leave by OTEL_METRIC_EXPORT_INTERVAL, in the temporality asked for
   ]);
 });
 
+test('no delta is lost to an export that is still on its way', async () => {
+  await collector.close();
+  collector = await startCollector((response, count) => {
+    if (count > 1) response.end();
+  });
+  const program = `
+    const { background, withCancel } = require('@curfew/context');
+    process.on('SIGUSR2', () => withCancel(background(), { name: 'job' })[1]());
+    setInterval(() => {}, 1e9); console.log('ready');`;
+  const env = {
+    ...JSON_ENV(),
+    OTEL_METRICS_EXPORTER: 'otlp',
+    OTEL_METRIC_EXPORT_INTERVAL: '50',
+    OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE: 'delta',
+  };
+  const app = launch(program, { env });
+  // The first one is never answered.
+  await Promise.all([app.line(/^ready$/), collector.received(ofMetrics)]);
+  app.process.kill('SIGUSR2');
+  await collector.received((request) => endedIn(request) === 1);
+});
+
 test('an export that fills its batch within a request is not cancelled with it', async () => {
   const program = `
     const { background, withCancel } = require('@curfew/context'); const { context, trace } = require('@opentelemetry/api');
@@ -198,6 +220,17 @@ test('an export that fills its batch within a request is not cancelled with it',
     (request) => ofTraces(request) && spansOf([request]).some(({ name }) => name === 'work'),
   );
 });
+
+/** How many contexts have ended, by an export of metrics. */
+function endedIn(request: Export): number {
+  const metric = request
+    .json()
+    .resourceMetrics[0].scopeMetrics.flatMap((scope: any) => scope.metrics)
+    .find(({ name }: any) => name === 'curfew.context.ended');
+  return metric === undefined
+    ? 0
+    : metric.sum.dataPoints.reduce((sum: number, { asDouble }: any) => sum + asDouble, 0);
+}
 
 describe('a Collector that is not there', () => {
   const unreachable = {

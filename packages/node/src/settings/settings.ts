@@ -134,7 +134,7 @@ export const SETTINGS = {
     'OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE',
     oneOf(['cumulative', 'delta', 'lowmemory']),
     'cumulative',
-    'The temporality of metrics over OTLP.',
+    'The temporality of metrics over OTLP. With `delta`, what a failed export held is lost.',
   ),
   spanQueue: setting(
     'OTEL_BSP_MAX_QUEUE_SIZE',
