@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { attributesOf, spansOf, startCollector, type Collector, type Export } from './collector';
 import { endAll, launch, linesOf, run } from './spawned';
 
@@ -308,6 +309,33 @@ describe('a Collector that accepts and never answers', () => {
     const env = { ...JSON_ENV(), OTEL_EXPORTER_OTLP_TIMEOUT: NEVER, CURFEW_SHUTDOWN_TIMEOUT: '50' };
     const { code, stdout } = await run(program, { env, type: 'module' });
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'down\n' });
+  });
+});
+
+test('an export that waits for a connection is not told as one that finds none', async () => {
+  await collector.close();
+  const held: ServerResponse[] = [];
+  collector = await startCollector((response, count) => {
+    // The four that there may be at once are answered after what connecting may take; the fifth waits for that long.
+    if (count <= 4) held.push(response);
+    else response.end();
+    if (count === 4) setTimeout(() => held.forEach((each) => each.end()), 2_300);
+  });
+  const program = `const tracer = require('@opentelemetry/api').trace.getTracer('t');
+    for (let i = 0; i < 5; i++) tracer.startSpan('work').end();
+    require('@curfew/node').start().flush().then(() => console.log('flushed'));`;
+  const env = {
+    ...JSON_ENV(),
+    OTEL_METRICS_EXPORTER: 'none',
+    OTEL_BSP_MAX_QUEUE_SIZE: '5',
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '1',
+    CURFEW_SHUTDOWN_TIMEOUT: '60000',
+  };
+  const { stdout, stderr } = await run(program, { env });
+  expect({ stdout, stderr, exports: collector.exports.length }).toEqual({
+    stdout: 'flushed\n',
+    stderr: expect.not.stringContaining('no connection') as string,
+    exports: 5,
   });
 });
 

@@ -8,6 +8,11 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 
+// Why this is ours. OpenTelemetry's own transport has no socket unref'd and waits for a retry with a timer that is not,
+// so that a process that has finished lives on while a Collector is away or silent; its timeout is one of silence, which
+// an answer of a byte a second never meets; and it cannot be hurried at the end of the process. Its sockets and timers
+// are made out of reach.
+
 // Taken when this file is loaded, before anything is instrumented: an export is nobody's request, must not be
 // cancelled with one, and has no span.
 const open = { 'http:': httpRequest, 'https:': httpsRequest } as const;
@@ -114,16 +119,14 @@ function attempt(
         'content-length': body.byteLength,
       },
     });
-    const give = (up: string) => () => request.destroy(new Error(up));
-    const answerBy = setTimeout(give(`no answer within ${Math.round(limit)} ms`), limit).unref();
-    const connectBy = setTimeout(give(`no connection within ${CONNECT_LIMIT} ms`), CONNECT_LIMIT).unref();
+    const giveUp = () => request.destroy(new Error(`no answer within ${Math.round(limit)} ms`));
+    const answerBy = setTimeout(giveUp, limit).unref();
     const finish = (answer: Answer) => {
       clearTimeout(answerBy);
-      clearTimeout(connectBy);
       resolve(answer);
     };
     const fail = (error: unknown) => finish({ body: NOTHING, failure: reasonOf(error), retry: true });
-    neverKeepsTheProcess(request, () => clearTimeout(connectBy));
+    neverKeepsTheProcess(request);
     request.on('error', fail);
     request.on('response', (response) => void read(response).then(finish, fail));
     request.end(body);
@@ -132,11 +135,15 @@ function attempt(
 
 const NOTHING = new Uint8Array();
 
-function neverKeepsTheProcess(request: ClientRequest, onConnected: () => void): void {
+function neverKeepsTheProcess(request: ClientRequest): void {
+  // An export that waits for one of the agent's connections has none yet, and is not held to be cut off.
   request.on('socket', (socket) => {
     socket.unref();
-    if (socket.connecting) socket.once('connect', onConnected);
-    else onConnected();
+    if (!socket.connecting) return;
+    const giveUp = () => request.destroy(new Error(`no connection within ${CONNECT_LIMIT} ms`));
+    const connectBy = setTimeout(giveUp, CONNECT_LIMIT).unref();
+    request.once('close', () => clearTimeout(connectBy));
+    socket.once('connect', () => clearTimeout(connectBy));
   });
 }
 
