@@ -10,8 +10,8 @@ import { gzip } from 'node:zlib';
 
 // Why this is ours. OpenTelemetry's own transport has no socket unref'd and waits for a retry with a timer that is not,
 // so that a process that has finished lives on while a Collector is away or silent; its timeout is one of silence, which
-// an answer of a byte a second never meets; and it cannot be hurried at the end of the process. Its sockets and timers
-// are made out of reach.
+// an answer of a byte a second never meets; and it cannot be hurried at the end of the process. Its agent could be
+// replaced, its timers not.
 
 // Taken when this file is loaded, before anything is instrumented: an export is nobody's request, must not be
 // cancelled with one, and has no span.
@@ -136,7 +136,7 @@ function attempt(
 const NOTHING = new Uint8Array();
 
 function neverKeepsTheProcess(request: ClientRequest): void {
-  // An export that waits for one of the agent's connections has none yet, and is not held to be cut off.
+  // The time to connect begins here: before, an export may have waited for its turn at the agent's connections.
   request.on('socket', (socket) => {
     socket.unref();
     if (!socket.connecting) return;
