@@ -1,16 +1,20 @@
 import type { Telemetry } from '@curfew/telemetry';
 import type { Resource } from '@opentelemetry/resources';
 import {
+  AlwaysOffSampler,
+  AlwaysOnSampler,
   ConsoleSpanExporter,
   NodeTracerProvider,
+  ParentBasedSampler,
   SimpleSpanProcessor,
+  TraceIdRatioBasedSampler,
+  type Sampler,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 import { createSpanBatches } from './span-batches';
 import type { Configuration } from '../settings/options';
 import { loadOtlp } from './load-otlp';
 import type { Transport } from './otlp-transport';
-import { createSampler } from './sampler';
 
 export interface Traces {
   readonly provider: NodeTracerProvider;
@@ -47,4 +51,17 @@ export function createTraces(configuration: Configuration, resource: Resource, t
     },
   });
   return { provider, transports };
+}
+
+/**
+ * The sampler that `OTEL_TRACES_SAMPLER` names. The provider would read the variable itself, but to the letter:
+ * `ALWAYS_OFF`, or a blank behind it, then records every trace.
+ */
+function createSampler({ sampler, samplerRatio }: Configuration): Sampler {
+  const root = sampler.endsWith('always_on')
+    ? new AlwaysOnSampler()
+    : sampler.endsWith('always_off')
+      ? new AlwaysOffSampler()
+      : new TraceIdRatioBasedSampler(samplerRatio);
+  return sampler.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
 }
