@@ -1,3 +1,4 @@
+import { MAX_DELAY } from '@curfew/context/spi';
 import { allowedHosts } from '@curfew/propagation';
 
 /** How the text of an environment variable is read: what is expected of it, and `undefined` where it is not that. */
@@ -33,14 +34,11 @@ function number(expects: string, accepts: (value: number) => boolean): Kind<numb
   };
 }
 
-/** The longest delay a Node.js timer takes: beyond it `setTimeout` fires at once. */
-export const LONGEST_DELAY = 2 ** 31 - 1;
-
 export const milliseconds = number('milliseconds, 0 or more', (value) => value >= 0);
 
 export const delay = number(
-  `milliseconds, from 1 to ${LONGEST_DELAY}`,
-  (value) => value >= 1 && value <= LONGEST_DELAY,
+  `milliseconds, from 1 to ${MAX_DELAY}`,
+  (value) => value >= 1 && value <= MAX_DELAY,
 );
 
 export const count = number(

@@ -1,7 +1,7 @@
+import { MAX_DELAY } from '@curfew/context/spi';
 import { allowedHosts } from '@curfew/propagation';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type { IMetricReader } from '@opentelemetry/sdk-metrics';
-import { LONGEST_DELAY } from './kinds';
 import type { Settings } from './settings';
 
 /** What `start` takes. Whatever is given here comes before the environment variable of the same meaning. */
@@ -138,7 +138,7 @@ function checked(options: unknown): StartOptions {
   for (const name of ['orphanGrace', 'orphanReportAfter', 'lingerAfter', 'maxTimeout'])
     aNumber(options, name, 0, Infinity);
   for (const name of ['maxNames', 'maxKinds']) aNumber(options, name, 1, 10_000, 'whole');
-  for (const name of ['requestTimeout', 'shutdownTimeout']) aNumber(options, name, 1, LONGEST_DELAY);
+  for (const name of ['requestTimeout', 'shutdownTimeout']) aNumber(options, name, 1, MAX_DELAY);
   anArray(options, 'outboundHosts');
   if (outboundHosts !== undefined) allowedHosts(outboundHosts as string[]);
   if (prometheus !== undefined && prometheus !== false) {
