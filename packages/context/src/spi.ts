@@ -24,6 +24,7 @@ export {
   markAutomatic,
   MAX_DELAY,
   noteCut,
+  patchMethod,
   retire,
   SUPPRESS_TRACING_KEY,
   takeRefusal,
@@ -36,6 +37,7 @@ export {
   type Operation,
   type Origin,
   type Outcome,
+  type Patch,
   type RefusedCall,
 } from './spi/adapters';
 export {

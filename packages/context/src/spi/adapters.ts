@@ -24,6 +24,7 @@ export { markAutomatic } from '../plumbing/errors';
 export { globalSlot } from '../plumbing/global-slot';
 export type { AdapterEvent, Hooks, RefusedCall } from '../plumbing/hooks';
 export { SUPPRESS_TRACING_KEY } from '../plumbing/keys';
+export { patchMethod, type Patch } from '../plumbing/patch';
 export { currentOperation } from '../tree/operation';
 export type { Ending, Operation, Origin, Outcome } from '../tree/protocol';
 
