@@ -1,4 +1,5 @@
 import Module from 'node:module';
+import { patchMethod } from '@curfew/context/spi';
 import type * as CurfewPg from '@curfew/pg';
 import { diag } from '@opentelemetry/api';
 
@@ -17,7 +18,6 @@ export function instrumentPgWhenLoaded(): void {
     _load: Load;
     _cache: Record<string, { exports: unknown } | undefined>;
   };
-  const original = loader._load;
   const seen = new WeakSet<object>();
   const cover = (exports: unknown) => {
     if (typeof exports !== 'object' && typeof exports !== 'function') return;
@@ -38,11 +38,16 @@ export function instrumentPgWhenLoaded(): void {
       said = true;
     }
   };
-  loader._load = function (request, ...rest) {
-    const exports = original.call(this, request, ...rest);
-    if (request === 'pg' || MAIN_FILE.test(request)) onLoaded(exports);
-    return exports;
-  };
+  patchMethod(
+    loader,
+    '_load',
+    (load) =>
+      function (request, ...rest) {
+        const exports = load.call(this, request, ...rest);
+        if (request === 'pg' || MAIN_FILE.test(request)) onLoaded(exports);
+        return exports;
+      },
+  );
   for (const [file, loaded] of Object.entries(loader._cache)) {
     if (MAIN_FILE.test(file)) onLoaded(loaded?.exports);
   }
