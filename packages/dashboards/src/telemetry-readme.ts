@@ -1,14 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  ATTRIBUTES,
-  INSTRUMENTS,
-  prometheusName,
-  TELEMETRY_OPTIONS,
-  type Domain,
-  type Instrument,
-  type OptionDeclaration,
-} from '@curfew/telemetry';
+import { ATTRIBUTES, INSTRUMENTS, prometheusName, type Domain, type Instrument } from '@curfew/telemetry';
+import { TELEMETRY_OPTIONS, type OptionDeclaration } from '@curfew/telemetry/options';
 
 const README = join(__dirname, '..', '..', 'telemetry', 'README.md');
 

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readEnvironment } from '../dist/settings/environment';
-import { OTLP_SETTINGS, SETTINGS, type Setting } from '../dist/settings/settings';
+import { OTLP_SETTINGS } from '../dist/settings/otlp-settings';
+import type { Setting } from '../dist/settings/setting';
+import { SETTINGS } from '../dist/settings/settings';
 import { settingsTable } from '../dist/settings/table';
 
 const once = Object.entries<Setting<unknown>>(SETTINGS);

@@ -1,4 +1,5 @@
 import { start } from '@curfew/node';
+import { TELEMETRY_OPTIONS } from '@curfew/telemetry/options';
 import { readEnvironment } from '../dist/settings/environment';
 import { configure } from '../dist/settings/options';
 import { VERSION } from '../dist/version';
@@ -25,9 +26,10 @@ test.each([
   [{ maxTimeout: -1 }, 'RangeError', 'maxTimeout'],
   [{ requestTimeout: 0 }, 'RangeError', 'requestTimeout'],
   [{ outboundHosts: 'a' }, 'TypeError', 'outboundHosts'],
-  [{ outboundHosts: ['http://a'] }, 'TypeError', 'host'],
+  [{ outboundHosts: ['http://a'] }, 'TypeError', 'options.outboundHosts: a host'],
   [{ prometheus: true }, 'TypeError', 'prometheus'],
   [{ prometheus: { host: 1 } }, 'TypeError', 'prometheus.host'],
+  [{ prometheus: { host: '' } }, 'RangeError', 'prometheus.host'],
   [{ prometheus: { port: 65_536 } }, 'RangeError', 'prometheus.port'],
   [{ spanProcessors: {} }, 'TypeError', 'spanProcessors'],
   [{ metricReaders: {} }, 'TypeError', 'metricReaders'],
@@ -56,7 +58,7 @@ test.each([
   expect(() => start(options)).toThrow(
     expect.objectContaining({
       name: 'RangeError',
-      message: expect.stringMatching(`^${name} must be .*NaN$`),
+      message: expect.stringMatching(`^(options\\.)?${name} must be .*NaN$`),
     }),
   );
 });
@@ -69,6 +71,26 @@ test('options come before the environment, which holds for what they do not say'
     orphanGrace: 1000,
     resourceAttributes: { a: '1', b: 3 },
   });
+});
+
+test('what telemetry declares is a variable and an option of start without a word more', () => {
+  const declared = Object.entries(TELEMETRY_OPTIONS).flatMap(([name, option]) =>
+    'fallback' in option ? [[name, option] as const] : [],
+  );
+  expect(declared.length).toBeGreaterThan(0);
+  for (const [name, option] of declared) {
+    const variable = `CURFEW_${name.replace(/[A-Z]/g, '_$&').toUpperCase()}`;
+    const [said, given] =
+      option.kind === 'flag'
+        ? [true, false]
+        : option.kind === 'choice'
+          ? option.values
+          : [option.most === 1 ? 0.5 : 7, 1];
+    const { settings: read, warnings } = readEnvironment({ [variable]: String(said) });
+    expect([name, warnings]).toEqual([name, []]);
+    expect(read).toMatchObject({ [name]: said });
+    expect(configure(read, { [name]: given })).toMatchObject({ [name]: given });
+  }
 });
 
 test('prometheus: false takes the endpoint away and leaves the other exporters', () => {

@@ -189,9 +189,9 @@ describe('OTEL_SDK_DISABLED', () => {
     expect((await run(program, { env })).stdout).toBe('undefined undefined\n');
   });
 
-  test('loads nothing of the SDK', async () => {
-    const program = `console.log(Object.keys(require.cache).filter((file) => /sdk-|exporter|instrumentation/.test(file)))`;
-    expect((await run(program, { env })).stdout).toBe('[]\n');
+  test('loads nothing of the SDK, and of telemetry what its options are', async () => {
+    const program = `console.log(Object.keys(require.cache).filter((file) => /sdk-|exporter|instrumentation|packages.(telemetry|http)/.test(file)).map((file) => file.replace(/.*packages/, '')))`;
+    expect((await run(program, { env })).stdout).toBe("[ '/telemetry/dist/options.js' ]\n");
   });
 
   test('leaves contexts at work across awaits', async () => {
@@ -231,9 +231,9 @@ test('bad variables never throw: one line each, and the application runs', async
   const { code, stdout, stderr } = await run('console.log("runs")', { env });
   expect({ code, stdout }).toEqual({ code: 0, stdout: 'runs\n' });
   expect(linesOf(stderr)).toStrictEqual([
+    expect.stringContaining('CURFEW_ORPHAN_GRACE: "-1"'),
     expect.stringContaining('OTEL_TRACES_SAMPLER: "often"'),
     expect.stringContaining('OTEL_ATTRIBUTE_COUNT_LIMIT: "many"'),
-    expect.stringContaining('CURFEW_ORPHAN_GRACE: "-1"'),
     expect.stringContaining('OTEL_EXPORTER_OTLP_PROTOCOL: "grpc"'),
   ]);
 });

@@ -14,7 +14,8 @@ import { outsideRequests } from './outside-requests';
 import { otlpName } from '../settings/environment';
 import { warn } from '../logging';
 import { createTransport, type Destination, type Transport } from './otlp-transport';
-import { OTLP_SETTINGS, type OtlpValues, type Settings, type Signal } from '../settings/settings';
+import { OTLP_SETTINGS } from '../settings/otlp-settings';
+import type { OtlpValues, Settings, Signal } from '../settings/settings';
 
 // Why this is ours. OpenTelemetry's `createOtlpNetworkExportDelegate` would take our transport and count, serialize and
 // read the answer: some thirty lines here for ten that adapt to it. But it tells an export as done when it is, and until

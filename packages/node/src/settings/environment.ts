@@ -1,11 +1,6 @@
-import {
-  OTLP_SETTINGS,
-  SETTINGS,
-  type OtlpValues,
-  type Setting,
-  type Settings,
-  type Signal,
-} from './settings';
+import { OTLP_SETTINGS } from './otlp-settings';
+import type { Setting } from './setting';
+import { SETTINGS, type OtlpValues, type Settings, type Signal } from './settings';
 
 /** The environment as Node.js has it. */
 export type Environment = Readonly<Record<string, string | undefined>>;

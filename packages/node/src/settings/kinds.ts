@@ -1,4 +1,4 @@
-import { MAX_DELAY } from '@curfew/context/spi';
+import { MAX_DELAY, wrongType } from '@curfew/context/spi';
 import { allowedHosts } from '@curfew/propagation';
 
 /** How the text of an environment variable is read: what is expected of it, and `undefined` where it is not that. */
@@ -8,21 +8,46 @@ export interface Kind<T> {
   parse(text: string): T | undefined;
 }
 
-export const text: Kind<string> = { expects: 'a text', parse: (value) => value };
+/** What may also be given in code. */
+export interface OptionKind<T> extends Kind<T> {
+  /**
+   * Lets pass what is of this kind.
+   *
+   * @throws TypeError or RangeError naming the option that is wrong.
+   */
+  check(value: unknown, name: string): void;
+}
+
+export const text: OptionKind<string> = {
+  expects: 'a text',
+  parse: (value) => value,
+  check(value, name) {
+    if (typeof value !== 'string') throw wrongType(name, 'a string', value);
+    if (value === '') throw new RangeError(`${name} must not be empty`);
+  },
+};
 
 const YES: readonly string[] = ['true', '1', 'on', 'yes'];
 const NO: readonly string[] = ['false', '0', 'off', 'no'];
 
 /** Whoever reaches for the kill switch in a hurry writes any of these. */
-export const flag: Kind<boolean> = {
+export const flag: OptionKind<boolean> = {
   expects: 'true or false (or 1, on, yes, 0, off, no)',
   parse(value) {
     const lower = value.toLowerCase();
     return YES.includes(lower) ? true : NO.includes(lower) ? false : undefined;
   },
+  check(value, name) {
+    if (typeof value !== 'boolean') throw wrongType(name, 'true or false', value);
+  },
 };
 
-function number(expects: string, accepts: (value: number) => boolean): Kind<number> {
+/** A number within limits, which are declared as telemetry declares its own. */
+export function numberFrom({ least, most, whole = false, unit }: NumberRange): OptionKind<number> {
+  const what = `a ${whole ? 'whole ' : ''}number${unit === undefined ? '' : ` of ${unit}`}`;
+  const expects = most === Infinity ? `${what}, ${least} or more` : `${what} from ${least} to ${most}`;
+  const accepts = (value: number) =>
+    value >= least && value <= most && (!whole || Number.isSafeInteger(value));
   return {
     expects,
     parse(value) {
@@ -31,33 +56,31 @@ function number(expects: string, accepts: (value: number) => boolean): Kind<numb
       const parsed = Number(value);
       return accepts(parsed) ? parsed : undefined;
     },
+    check(value, name) {
+      if (typeof value !== 'number') throw wrongType(name, what, value);
+      if (!accepts(value)) throw new RangeError(`${name} must be ${expects}, got ${value}`);
+    },
   };
 }
 
-export const milliseconds = number('milliseconds, 0 or more', (value) => value >= 0);
+export interface NumberRange {
+  readonly least: number;
+  /** `Infinity` for no upper end. */
+  readonly most: number;
+  readonly whole?: boolean;
+  readonly unit?: string;
+}
 
-export const delay = number(
-  `milliseconds, from 1 to ${MAX_DELAY}`,
-  (value) => value >= 1 && value <= MAX_DELAY,
-);
+export const milliseconds = numberFrom({ least: 0, most: Infinity, unit: 'milliseconds' });
 
-export const count = number(
-  'a whole number, 1 or more',
-  (value) => Number.isSafeInteger(value) && value >= 1,
-);
+/** What a timer can wait. */
+export const delay = numberFrom({ least: 1, most: MAX_DELAY, unit: 'milliseconds' });
 
-/** A count that the telemetry package caps. */
-export const cap = number(
-  'a whole number from 1 to 10000',
-  (value) => Number.isInteger(value) && value >= 1 && value <= 10_000,
-);
+export const count = numberFrom({ least: 1, most: Infinity, whole: true });
 
-export const port = number(
-  'a port from 0 to 65535 (0: any free one)',
-  (value) => Number.isInteger(value) && value >= 0 && value <= 65_535,
-);
+export const port = numberFrom({ least: 0, most: 65_535, whole: true });
 
-export const ratio = number('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+export const ratio = numberFrom({ least: 0, most: 1 });
 
 export function oneOf<const T extends string>(values: readonly T[], hint = ''): Kind<T> {
   return {
@@ -109,7 +132,7 @@ export const pairs: Kind<Readonly<Record<string, string>>> = {
 };
 
 /** An allow-list of hosts, as `allowedHosts` of `@curfew/propagation` takes it. */
-export const hosts: Kind<readonly string[]> = {
+export const hosts: OptionKind<readonly string[]> = {
   expects: 'a comma list of hosts (api.example.com, *.example.com, private, *), or none',
   parse(value) {
     const entries = split(value).map((entry) => entry.toLowerCase());
@@ -120,6 +143,14 @@ export const hosts: Kind<readonly string[]> = {
       return undefined;
     }
     return entries.length > 0 ? entries : undefined;
+  },
+  check(value, name) {
+    if (!Array.isArray(value)) throw wrongType(name, 'an array of hosts', value);
+    try {
+      allowedHosts(value as string[]);
+    } catch (error) {
+      throw new TypeError(`${name}: ${(error as Error).message}`);
+    }
   },
 };
 

@@ -1,5 +1,7 @@
 import { display, otlpName } from './environment';
-import { OTLP_SETTINGS, SETTINGS, type Setting } from './settings';
+import { OTLP_SETTINGS } from './otlp-settings';
+import type { Setting } from './setting';
+import { SETTINGS } from './settings';
 
 /** The table of all variables, in Markdown, as it stands in the README. */
 export function settingsTable(): string {
