@@ -1,4 +1,4 @@
-import { startPostgres, type Postgres } from '../../packages/demo/dist/postgres';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import { cellsOf, type Cell } from './compare';
 import { EXCEPTIONS, excused } from './exceptions';
 import { foreignProject, type ForeignProject } from './project';

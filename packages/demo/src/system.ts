@@ -1,8 +1,8 @@
+import { startPostgres } from '@curfew/throwaway-postgres';
 import { Fault, lineFor } from './fault';
 import { figuresOf, type Figures } from './figures';
 import { parseExposition, type Sample } from './exposition';
 import { choosePorts, HOST, type PortWish } from './ports';
-import { startPostgres } from './postgres';
 import { startProcess, type Ears, type Program, type Running } from './processes';
 
 /** The three services in the order in which a request passes through them. */

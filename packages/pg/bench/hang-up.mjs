@@ -7,8 +7,8 @@ import { context } from '@opentelemetry/api';
 import { background, withCancel } from '@curfew/context';
 import { adapterEvent, end } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
+import { startPostgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { startPostgres } from '../../demo/dist/postgres.js';
 
 const rounds = Number(process.argv[2] ?? 300);
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());

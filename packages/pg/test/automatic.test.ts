@@ -21,8 +21,8 @@ import {
   type Operation,
 } from '@curfew/context/spi';
 import { connect, instrumentPg, query } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { monitor, opened, proxy, rejection, told, type Monitor } from './support';
 
 let postgres: Postgres;

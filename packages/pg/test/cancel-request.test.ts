@@ -1,8 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { background, isCanceled, withCancel } from '@curfew/context';
 import { query } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import { Client, type ClientConfig } from 'pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { cancelPacket, requestCancel } from '../dist/cancel-request';
 import { monitor, rejection, told, type Monitor } from './support';
 import { certificate, key } from './tls-certificate';

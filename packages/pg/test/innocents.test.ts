@@ -4,8 +4,8 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { background, isCanceled, run, withCancel, withValue } from '@curfew/context';
 import { nodeOf } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { monitor, noting, opened, rejection, until, type Monitor } from './support';
 
 let postgres: Postgres;

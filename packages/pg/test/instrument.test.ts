@@ -14,8 +14,8 @@ import {
 } from '@curfew/context';
 import { isAutomatic } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { monitor, opened, rejection, told, until, type Monitor } from './support';
 
 let postgres: Postgres;

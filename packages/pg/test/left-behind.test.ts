@@ -3,8 +3,8 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { background, isCanceled, run, withCancel } from '@curfew/context';
 import { end, setEnforcement } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { monitor, opened, rejection, type Monitor } from './support';
 
 let postgres: Postgres;

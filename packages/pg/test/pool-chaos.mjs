@@ -10,10 +10,10 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { background, reasonOf, withCancel, withoutCancel, withTimeout, withValue } from '@curfew/context';
 import { end, nodeOf, retire, subscribe, withLimit } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
+import { startPostgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
-import { startPostgres } from '../../demo/dist/postgres.js';
 
 const rounds = Number(process.argv[2] ?? 20_000);
 const seed = Number(process.argv[3] ?? Date.now() % 1_000_000);

@@ -1,6 +1,6 @@
 import { background, isCanceled, isDeadlineExceeded, scope, withCancel } from '@curfew/context';
 import { connect, query } from '@curfew/pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import { monitor, opened, proxy, rejection, told, until, type Monitor } from './support';
 
 let postgres: Postgres;

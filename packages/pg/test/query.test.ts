@@ -10,8 +10,8 @@ import {
 } from '@curfew/context';
 import { nodeOf, retire, subscribe, type Operation } from '@curfew/context/spi';
 import { backstop, query } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import { Client, type Pool } from 'pg';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { monitor, opened, proxy, rejection, told, until, type HeldCancel, type Monitor } from './support';
 
 let postgres: Postgres;

@@ -5,10 +5,10 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { background, isCanceled, run, withCancel, type Context } from '@curfew/context';
 import { end, isAutomatic } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
 import { monitor, opened, rejection, told, until, type Monitor } from './support';
 
 let postgres: Postgres;

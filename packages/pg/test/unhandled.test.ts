@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { startPostgres, type Postgres } from '../../demo/dist/postgres';
+import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 
 let postgres: Postgres;
 beforeAll(async () => {

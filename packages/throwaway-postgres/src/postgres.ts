@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
-import type { GuardOrder, GuardReport } from './postgres-guard';
+import type { GuardOrder, GuardReport } from './guard';
 
 /** What may be asked of `startPostgres`. Everything has a default. */
 export interface PostgresOptions {
@@ -60,7 +60,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     stopTimeout: options.stopTimeout ?? 10_000,
   };
   // A session of its own: Ctrl+C in a terminal stops us, and we stop the server when its clients are done.
-  const guard = spawn(process.execPath, [join(__dirname, 'postgres-guard.js')], {
+  const guard = spawn(process.execPath, [join(__dirname, 'guard.js')], {
     detached: true,
     stdio: ['pipe', 'pipe', 'ignore'],
     env: environment(),

@@ -3,9 +3,8 @@ import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { installedFolder, startPostgres, usableBinaries } from '@curfew/throwaway-postgres';
 import { Client } from 'pg';
-import { startPostgres } from '../dist/postgres';
-import { installedFolder, usableBinaries } from '../dist/postgres-binaries';
 
 const alive = (pid: number) => {
   try {
@@ -26,7 +25,7 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 
 test('a server whose parent is killed with SIGKILL goes with it, and takes its folder along', async () => {
   const script = `
-    require(${JSON.stringify(require.resolve('../dist/postgres'))}).startPostgres().then(({ pid, folder }) => {
+    require(${JSON.stringify(require.resolve('@curfew/throwaway-postgres'))}).startPostgres().then(({ pid, folder }) => {
       process.stdout.write(JSON.stringify({ pid, folder }) + '\\n');
       setInterval(() => undefined, 1000);
     })`;
@@ -48,7 +47,7 @@ test('a server whose parent is killed with SIGKILL goes with it, and takes its f
 
 test('a server that nobody stopped does not keep its parent alive', async () => {
   const script = `
-    require(${JSON.stringify(require.resolve('../dist/postgres'))}).startPostgres().then(({ pid, folder }) => {
+    require(${JSON.stringify(require.resolve('@curfew/throwaway-postgres'))}).startPostgres().then(({ pid, folder }) => {
       process.stdout.write(JSON.stringify({ pid, folder }) + '\\n');
     })`;
   const parent = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { installedFolder, usableBinaries, type Binaries } from './postgres-binaries';
+import { installedFolder, usableBinaries, type Binaries } from './binaries';
 
 /**
  * The process between us and PostgreSQL. It reads its order from the first line of standard input, writes one

@@ -1,0 +1,2 @@
+export { installedFolder, usableBinaries, type Binaries, type RunAs } from './binaries';
+export { startPostgres, type Postgres, type PostgresOptions } from './postgres';
