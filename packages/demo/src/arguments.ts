@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util';
 import { Fault } from './fault';
 
 /** What the command line asks for. */
@@ -27,69 +28,61 @@ usage: npm start -- [flags]
 OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 in the environment sends the traces to a Collector as well.
 `;
 
-interface Flag {
-  readonly key: keyof Settings;
-  readonly takes: string;
-  readonly example: string;
-  accepts(value: number): boolean;
+/** What a flag takes, both ends included. */
+interface Range {
+  readonly what: 'a number' | 'a port (0 is any)';
+  readonly from: number;
+  readonly to: number;
+  readonly example: number;
 }
 
-const isPort = (value: number) => Number.isInteger(value) && value >= 0 && value <= 65_535;
+const RANGES = {
+  seconds: { what: 'a number', from: 1, to: 86_400, example: 30 },
+  rate: { what: 'a number', from: 1, to: 500, example: DEFAULT_RATE },
+  'gateway-port': { what: 'a port (0 is any)', from: 0, to: 65_535, example: 8_080 },
+  // The two after it are used as well.
+  'metrics-port': { what: 'a port (0 is any)', from: 0, to: 65_533, example: 9_464 },
+} as const satisfies Readonly<Record<string, Range>>;
 
-const FLAGS: Readonly<Record<string, Flag>> = {
-  '--seconds': {
-    key: 'seconds',
-    takes: 'a number from 1 to 86400',
-    example: '30',
-    accepts: (value) => value >= 1 && value <= 86_400,
-  },
-  '--rate': {
-    key: 'rate',
-    takes: 'a number from 1 to 500',
-    example: '20',
-    accepts: (value) => value >= 1 && value <= 500,
-  },
-  '--gateway-port': {
-    key: 'gatewayPort',
-    takes: 'a port from 0 (any) to 65535',
-    example: '8080',
-    accepts: isPort,
-  },
-  '--metrics-port': {
-    key: 'metricsPort',
-    takes: 'a port from 0 (any) to 65533',
-    example: '9464',
-    // The two after it are used as well.
-    accepts: (value) => isPort(value + 2) && isPort(value),
-  },
-};
+const OPTIONS = {
+  seconds: { type: 'string' },
+  rate: { type: 'string' },
+  'gateway-port': { type: 'string' },
+  'metrics-port': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 
 /** Reads the flags, as `--flag value` or `--flag=value`; throws a Fault that names the one that is wrong. */
 export function readArguments(argv: readonly string[]): Settings | 'help' {
-  const settings = {
-    seconds: undefined,
-    rate: DEFAULT_RATE,
-    gatewayPort: undefined,
-    metricsPort: undefined,
-  } as { -readonly [K in keyof Settings]: Settings[K] };
-  for (let i = 0; i < argv.length; i++) {
-    const argument = argv[i] as string;
-    if (argument === '--help' || argument === '-h') return 'help';
-    const equals = argument.indexOf('=');
-    const name = equals < 0 ? argument : argument.slice(0, equals);
-    const flag = Object.hasOwn(FLAGS, name) ? FLAGS[name] : undefined;
-    if (flag === undefined) throw new Fault(`unknown flag ${argument}: --help lists the flags`);
-    const text = equals < 0 ? argv[++i] : argument.slice(equals + 1);
-    settings[flag.key] = readNumber(name, flag, text);
+  // Its own complaints do not say what was expected, so it is not to make any.
+  const { values, tokens } = parseArgs({
+    args: [...argv],
+    options: OPTIONS,
+    strict: false,
+    tokens: true,
+  });
+  if (values.help) return 'help';
+  for (const token of tokens) {
+    if (token.kind === 'option' && Object.hasOwn(OPTIONS, token.name)) continue;
+    throw new Fault(`unknown flag ${argv[token.index]}: --help lists the flags`);
   }
-  return settings;
+  const read = (name: keyof typeof RANGES) => readNumber(name, values[name]);
+  return {
+    seconds: read('seconds'),
+    rate: read('rate') ?? DEFAULT_RATE,
+    gatewayPort: read('gateway-port'),
+    metricsPort: read('metrics-port'),
+  };
 }
 
-function readNumber(name: string, flag: Flag, text: string | undefined): number {
-  const advice = `${name} takes ${flag.takes}, as in ${name} ${flag.example}`;
-  if (text === undefined || text === '') throw new Fault(`${name} lacks its value: ${advice}`);
+function readNumber(name: keyof typeof RANGES, text: string | boolean | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const { what, from, to, example } = RANGES[name];
+  const advice = `--${name} takes ${what} from ${from} to ${to}, as in --${name} ${example}`;
+  if (typeof text === 'boolean' || text === '') throw new Fault(`--${name} lacks its value: ${advice}`);
   // Number() alone would take '0x10', '1e3' and ' 7 '.
   const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (!flag.accepts(value)) throw new Fault(`${name} cannot be '${text}': ${advice}`);
+  const fits = value >= from && value <= to && (what === 'a number' || Number.isInteger(value));
+  if (!fits) throw new Fault(`--${name} cannot be '${text}': ${advice}`);
   return value;
 }
