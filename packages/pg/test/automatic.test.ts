@@ -1,5 +1,4 @@
 import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   background,
   isCanceled,
@@ -21,36 +20,11 @@ import {
   type Operation,
 } from '@curfew/context/spi';
 import { connect, instrumentPg, query } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { monitor, opened, proxy, rejection, told, type Monitor } from './support';
+import { coveredDatabase } from './database';
+import { proxy, rejection } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-let hooks: ReturnType<typeof told>;
-let undo: () => void;
-
-beforeAll(async () => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-  undo = instrumentPg(pg, { grace: 100 });
-});
-beforeEach(() => {
-  hooks = told();
-});
-afterEach(async () => {
-  hooks.stop();
-  await open.end();
-});
-afterAll(async () => {
-  undo();
-  context.disable();
-  await server.end();
-  await postgres.stop();
-});
+const db = coveredDatabase({ grace: 100 });
 
 const hangUp = (ctx: Context) => end(ctx, { origin: 'client_disconnect', cause: new Error('hung up') });
 
@@ -63,13 +37,13 @@ function ended(): Context {
 
 describe('its error', () => {
   test('each query has one of its own, marked, that leads through 57014 to that of the context', async () => {
-    const pool = open.pool({ max: 2 });
+    const pool = db.open.pool({ max: 2 });
     const [ctx] = withCancel(background());
     const two = run(ctx, () =>
       [1, 2].map((n) => rejection(pool.query(`SELECT pg_sleep(600) /* own ${n} */`))),
     );
-    await server.running('own 1');
-    await server.running('own 2');
+    await db.server.running('own 1');
+    await db.server.running('own 2');
     hangUp(ctx);
     const [first, second] = await Promise.all(two);
     expect(first).not.toBe(second);
@@ -82,7 +56,7 @@ describe('its error', () => {
   });
 
   test('refused or dropped from a queue, it leads to that of the context at once', async () => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const [ctx] = withCancel(background());
     const client = await pool.connect();
     const ahead = client.query('SELECT pg_sleep(0.05)');
@@ -100,10 +74,10 @@ describe('its error', () => {
   });
 
   test('the explicit forms fail with the error of the context, marked by nobody', async () => {
-    const pool = open.pool();
+    const pool = db.open.pool();
     const [ctx, cancel] = withCancel(background());
     const running = rejection(query(ctx, pool, 'SELECT pg_sleep(600) /* explicit */'));
-    await server.running('explicit');
+    await db.server.running('explicit');
     cancel(new Error('enough'));
     expect(isAutomatic(await running)).toBe(false);
     expect(await rejection(connect(ctx, pool))).toBe(ctx.err());
@@ -111,9 +85,9 @@ describe('its error', () => {
   });
 
   test('a client whose connection it cost fails its ROLLBACK with such an error too', async () => {
-    const between = await proxy(postgres.port, (cancel) => cancel.drop());
-    const pool = open.pool({
-      connectionString: postgres.connectionString.replace(String(postgres.port), String(between.port)),
+    const between = await proxy(db.postgres.port, (cancel) => cancel.drop());
+    const pool = db.open.pool({
+      connectionString: db.postgres.connectionString.replace(String(db.postgres.port), String(between.port)),
     });
     const [ctx] = withCancel(background());
     const errors = await run(ctx, async () => {
@@ -121,7 +95,7 @@ describe('its error', () => {
       await client.query('BEGIN');
       const running = rejection(client.query('SELECT pg_sleep(600) /* deaf */'));
       const behind = rejection(client.query('COMMIT'));
-      await server.running('deaf');
+      await db.server.running('deaf');
       hangUp(ctx);
       const all = [await running, await behind];
       // Whether it is said under the context, or detached as a clean-up ought to be.
@@ -133,10 +107,10 @@ describe('its error', () => {
     });
     expect(errors.map(isAutomatic)).toEqual([true, true, true, true]);
     expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
-    await server.client.query(
+    await db.server.client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%deaf%' AND pid <> pg_backend_pid()`,
     );
-    await open.end();
+    await db.open.end();
     await between.close();
   });
 });
@@ -147,7 +121,7 @@ describe('under a context that has ended', () => {
     ['pool.connect', async (pool) => (await pool.connect()).release()],
     ['client.query', (_, client) => client.query('SELECT 1')],
   ])('%s, tried again without a pause, starves nobody and gets through', async (_, once) => {
-    const pool = open.pool();
+    const pool = db.open.pool();
     const client = await pool.connect();
     let turns = 0;
     const turn = () => {
@@ -171,11 +145,11 @@ describe('under a context that has ended', () => {
     expect(turns).toBeGreaterThanOrEqual(16);
     client.release();
     expect(tries).toBe(17);
-    expect(hooks.refused()).toBe(16);
+    expect(db.hooks.refused()).toBe(16);
   });
 
   test('a refusal comes in a later turn of the loop, that of an explicit form too, which is refused always', async () => {
-    const pool = open.pool();
+    const pool = db.open.pool();
     const client = await pool.connect();
     const ctx = ended();
     for (const attempt of [
@@ -195,7 +169,7 @@ describe('under a context that has ended', () => {
   });
 
   test('what is no longer refused is an operation like any other, and no cancel is sent for it', async () => {
-    const pool = open.pool();
+    const pool = db.open.pool();
     const ctx = ended();
     for (let i = 0; i < 16; i++) await rejection(run(ctx, () => pool.query('SELECT 1')));
     const seen: string[] = [];
@@ -207,7 +181,7 @@ describe('under a context that has ended', () => {
     expect((await going).rows).toMatchObject([{ n: 1 }]);
     stop();
     expect(seen).toEqual(['begun pg.query', 'settled pg.query']);
-    expect(hooks.cancels).toEqual([]);
+    expect(db.hooks.cancels).toEqual([]);
   });
 });
 
@@ -215,7 +189,7 @@ describe('where it may not cancel', () => {
   test('under the kill switch queries and checkouts are those of pg, and the explicit forms cancel', async () => {
     const restore = setEnforcement(false);
     try {
-      const pool = open.pool({ max: 1 });
+      const pool = db.open.pool({ max: 1 });
       const [ctx, cancel] = withCancel(background());
       const client = await run(ctx, () => pool.connect());
       const submitted = run(ctx, () => client.query(new pg.Query('SELECT 1')));
@@ -231,7 +205,7 @@ describe('where it may not cancel', () => {
       expect(await rejection(query(ctx, client, 'SELECT 1'))).toBe(ctx.err());
       const late = rejection(scope({ timeout: 20 }, (own) => query(own, client, 'SELECT pg_sleep(600)')));
       expect(isDeadlineExceeded(await late)).toBe(true);
-      await server.idle();
+      await db.server.idle();
       (pool as unknown as { _pendingQueue: unknown[] })._pendingQueue.length = 0;
       client.release();
     } finally {
@@ -243,42 +217,42 @@ describe('where it may not cancel', () => {
     ['the guard is switched off', () => setGuard(false)],
     ['the kill switch is thrown meanwhile', () => setEnforcement(false)],
   ])('a query goes on after the end of its context where %s', async (_, change) => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const [ctx, cancel] = withCancel(background());
     // It waits for a lock that the test holds, and so for as long as the test needs.
-    await server.client.query('SELECT pg_advisory_lock(7)');
+    await db.server.client.query('SELECT pg_advisory_lock(7)');
     const running = run(ctx, () => pool.query('SELECT 1 AS n, pg_advisory_lock(7) /* goes on */'));
-    await server.running('goes on');
+    await db.server.running('goes on');
     const waiting = run(ctx, () => pool.query('SELECT 2 AS n'));
     const restore = change();
     try {
       cancel(new Error('the program itself'));
-      await server.client.query('SELECT pg_advisory_unlock(7)');
+      await db.server.client.query('SELECT pg_advisory_unlock(7)');
       expect((await running).rows).toMatchObject([{ n: 1 }]);
       expect((await waiting).rows).toEqual([{ n: 2 }]);
       expect((await run(ctx, () => pool.query('SELECT 3 AS n'))).rows).toEqual([{ n: 3 }]);
     } finally {
       restore();
     }
-    expect(hooks.cancels).toEqual([]);
-    expect(hooks.refused()).toBe(0);
+    expect(db.hooks.cancels).toEqual([]);
+    expect(db.hooks.refused()).toBe(0);
   });
 
   test('covering pg installs the guard, and undoing takes it away', () => {
     expect(guarded()).toBe(true);
-    undo();
+    db.undo();
     expect(guarded()).toBe(false);
-    undo = instrumentPg(pg, { grace: 100 });
+    db.undo = instrumentPg(pg, { grace: 100 });
     expect(guarded()).toBe(true);
   });
 });
 
 test('whoever reads err() and so notices a deadline runs nothing of this; the time of the end is exact', async () => {
-  const pool = open.pool();
+  const pool = db.open.pool();
   const client = await pool.connect();
   const [ctx, cancel] = withTimeout(background(), 100);
   const running = rejection(run(ctx, () => client.query('SELECT pg_sleep(600) /* noticed */')));
-  await server.running('noticed');
+  await db.server.running('noticed');
   const blockedUntil = performance.now() + 200;
   while (performance.now() < blockedUntil);
   const held = () => Object.prototype.hasOwnProperty.call(client, '_pulseQueryQueue');
@@ -288,7 +262,7 @@ test('whoever reads err() and so notices a deadline runs nothing of this; the ti
   expect(held()).toBe(true);
   expect(isDeadlineExceeded(await running)).toBe(true);
   // Since the deadline, of which nobody knew for as long as the loop was blocked.
-  expect(hooks.cancels[0]?.duration).toBeGreaterThan(90);
+  expect(db.hooks.cancels[0]?.duration).toBeGreaterThan(90);
   client.release();
   cancel();
 });

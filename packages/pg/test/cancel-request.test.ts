@@ -1,23 +1,13 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { background, isCanceled, withCancel } from '@curfew/context';
 import { query } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import { Client, type ClientConfig } from 'pg';
 import { cancelPacket, requestCancel } from '../dist/cancel-request';
-import { monitor, rejection, told, type Monitor } from './support';
+import { database } from './database';
+import { rejection } from './support';
 import { certificate, key } from './tls-certificate';
 
-let postgres: Postgres;
-let server: Monitor;
-
-beforeAll(async () => {
-  postgres = await startPostgres({ tls: { cert: certificate, key } });
-  server = await monitor(postgres.connectionString);
-});
-afterAll(async () => {
-  await server.end();
-  await postgres.stop();
-});
+const db = database({ tls: { cert: certificate, key } });
 
 test('the packet is as long as the key: four bytes of protocol 3.0, up to 256 of 3.2', () => {
   expect(cancelPacket(258, -2).toString('hex')).toBe('0000001004d2162e00000102fffffffe');
@@ -72,7 +62,7 @@ test('a request that is taken back in time reaches nobody, and forty at once all
 
 const ways: [string, () => ClientConfig & { sslnegotiation?: string }][] = [
   ['TCP', () => ({ host: '127.0.0.1' })],
-  ['a Unix socket', () => ({ host: postgres.socketFolder })],
+  ['a Unix socket', () => ({ host: db.postgres.socketFolder })],
   ['TLS', () => ({ host: 'localhost', ssl: { ca: certificate } })],
   ['TLS by address', () => ({ host: '127.0.0.1', ssl: { ca: certificate } })],
   [
@@ -82,17 +72,15 @@ const ways: [string, () => ClientConfig & { sslnegotiation?: string }][] = [
 ];
 
 test.each(ways)('a query is cancelled over %s', async (name, options) => {
-  const hooks = told();
-  const { user, password, database, port } = postgres;
+  const { user, password, database, port } = db.postgres;
   const client = new Client({ user, password, database, port, ...options() });
   await client.connect();
   const [ctx, cancel] = withCancel(background());
   const running = rejection(query(ctx, client, `SELECT pg_sleep(600) /* over ${name} */`));
-  await server.running(`over ${name}`);
+  await db.server.running(`over ${name}`);
   cancel(new Error('hung up'));
   expect(isCanceled(await running)).toBe(true);
-  expect(hooks.outcomes()).toEqual(['canceled']);
-  await server.idle();
-  hooks.stop();
+  expect(db.hooks.outcomes()).toEqual(['canceled']);
+  await db.server.idle();
   await client.end();
 });

@@ -1,32 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { background, isCanceled, run, withCancel, withValue } from '@curfew/context';
 import { nodeOf } from '@curfew/context/spi';
-import { instrumentPg } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { monitor, noting, opened, rejection, until, type Monitor } from './support';
+import { coveredDatabase } from './database';
+import { noting, rejection, until } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-let undo: () => void;
-
-beforeAll(async () => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-  undo = instrumentPg(pg);
-});
-afterEach(() => open.end());
-afterAll(async () => {
-  undo();
-  context.disable();
-  await server.end();
-  await postgres.stop();
-});
+const db = coveredDatabase();
 
 const KEY = Symbol.for('test.key');
 const marked = (mark: string) => withValue(background(), KEY, mark);
@@ -47,11 +27,11 @@ async function request(pool: pg.Pool) {
 }
 
 test('what waits for a client under no context outlives the request that releases it', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const holder = await request(pool);
   const errors: unknown[] = [];
   // It waits for a lock that the test holds, and so for as long as the test needs.
-  await server.client.query('SELECT pg_advisory_lock(7)');
+  await db.server.client.query('SELECT pg_advisory_lock(7)');
   const query = pool.query('SELECT 1 AS n, pg_advisory_lock(7) /* innocent */');
   const called = new Promise<unknown>((resolve) => {
     pool.query('SELECT pg_sleep(0.05), 2 AS n', (error, answer) => {
@@ -70,9 +50,9 @@ test('what waits for a client under no context outlives the request that release
     });
   });
   holder.release();
-  await server.running('innocent');
+  await db.server.running('innocent');
   holder.hangUp();
-  await server.client.query('SELECT pg_advisory_unlock(7)');
+  await db.server.client.query('SELECT pg_advisory_unlock(7)');
   expect((await query).rows).toMatchObject([{ n: 1 }]);
   expect(await called).toMatchObject([{ n: 2 }]);
   expect(await connected).toMatchObject([{ n: 3 }]);
@@ -81,7 +61,7 @@ test('what waits for a client under no context outlives the request that release
 
 test('a pool query under no context is handed to its client under none, whoever released it', async () => {
   const notes = noting(() => [mark(), inRequest()]);
-  const pool = open.pool({ max: 1, Client: notes.Client });
+  const pool = db.open.pool({ max: 1, Client: notes.Client });
   const holder = await request(pool);
   const query = pool.query('SELECT 1');
   holder.release();
@@ -91,7 +71,7 @@ test('a pool query under no context is handed to its client under none, whoever 
 });
 
 test('callbacks under no context keep to it, in the AsyncLocalStorage too', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const holder = await request(pool);
   const seen: unknown[] = [];
   const note = (resolve: () => void) => {
@@ -118,13 +98,13 @@ test('callbacks under no context keep to it, in the AsyncLocalStorage too', asyn
 });
 
 test('a query behind another on its client keeps to its own context, and ends with none but that', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const holder = await request(pool);
   const [other] = withCancel(marked('other'));
   const first = rejection(run(holder.ctx, () => holder.client.query('SELECT pg_sleep(600) /* ahead */')));
   const plain = holder.client.query('SELECT 1 AS n');
   const second = run(other, () => holder.client.query('SELECT 2 AS n'));
-  await server.running('ahead');
+  await db.server.running('ahead');
   holder.hangUp();
   expect(isCanceled(await first)).toBe(true);
   expect((await plain).rows).toEqual([{ n: 1 }]);
@@ -134,7 +114,7 @@ test('a query behind another on its client keeps to its own context, and ends wi
 
 test('what a pool does by itself belongs to no request: connections, timers, events', async () => {
   const events: string[] = [];
-  const pool = open.pool({ max: 1, maxUses: 2, idleTimeoutMillis: 5 });
+  const pool = db.open.pool({ max: 1, maxUses: 2, idleTimeoutMillis: 5 });
   for (const event of ['connect', 'acquire', 'release', 'remove'] as const) {
     pool.on(event as 'connect', () => events.push(`${event}${inRequest() ? ' in a request' : ''}`));
   }
@@ -156,7 +136,7 @@ test('what a pool does by itself belongs to no request: connections, timers, eve
 });
 
 test('a client of its own, connected in a request, tells its events to no request', async () => {
-  const client = new pg.Client({ connectionString: postgres.connectionString });
+  const client = new pg.Client({ connectionString: db.postgres.connectionString });
   const [ctx, cancel] = withCancel(marked('request'));
   const seen: unknown[] = [];
   await run(
@@ -177,7 +157,7 @@ test('a client of its own, connected in a request, tells its events to no reques
     });
   });
   await context.with(ROOT_CONTEXT, () => client.query('LISTEN bell'));
-  await server.client.query('NOTIFY bell');
+  await db.server.client.query('NOTIFY bell');
   await notified;
   await client.end();
   expect(seen).toEqual(['request', true, false]);

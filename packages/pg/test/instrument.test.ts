@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
   active,
   background,
@@ -14,56 +13,31 @@ import {
 } from '@curfew/context';
 import { isAutomatic } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { monitor, opened, rejection, told, until, type Monitor } from './support';
+import { coveredDatabase } from './database';
+import { rejection, until } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-let hooks: ReturnType<typeof told>;
-let undo: () => void;
-
-beforeAll(async () => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-  undo = instrumentPg(pg);
-});
-beforeEach(() => {
-  hooks = told();
-});
-afterEach(async () => {
-  hooks.stop();
-  await open.end();
-});
-afterAll(async () => {
-  undo();
-  context.disable();
-  await server.end();
-  await postgres.stop();
-});
+const db = coveredDatabase();
 
 const KEY = Symbol.for('test.key');
 const marked = (mark: string) => withValue(background(), KEY, mark);
 const mark = () => context.active().getValue(KEY);
 
 test('a request that ends stops pool.query in the server, without a change of the code', async () => {
-  const pool = open.pool();
+  const pool = db.open.pool();
   await pool.query('SELECT 1');
   const error = await rejection(
     scope({ timeout: 200 }, () => pool.query('SELECT pg_sleep(600) /* unchanged */')),
   );
   expect(isDeadlineExceeded(error)).toBe(true);
-  await server.idle();
+  await db.server.idle();
   await until('the client is back', () => pool.idleCount === 1);
-  expect(hooks.outcomes()).toEqual(['canceled']);
-  expect(hooks.refused()).toBe(0);
+  expect(db.hooks.outcomes()).toEqual(['canceled']);
+  expect(db.hooks.refused()).toBe(0);
 });
 
 test('a callback is called once, in the context and the AsyncLocalStorage of its caller', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const storage = new AsyncLocalStorage<string>();
   // Another request has opened the connection, and its context is the one that the socket remembers.
   await run(withCancel(marked('stranger'))[0], () => storage.run('stranger', () => pool.query('SELECT 1')));
@@ -81,7 +55,7 @@ test('a callback is called once, in the context and the AsyncLocalStorage of its
 });
 
 test('a callback under no cancellation keeps its context as well', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   await run(withCancel(marked('stranger'))[0], () => pool.query('SELECT 1'));
   const seen = await new Promise<unknown>((resolve) => {
     context.with(marked('mine'), () => void pool.query('SELECT 1', () => resolve(mark())));
@@ -90,7 +64,7 @@ test('a callback under no cancellation keeps its context as well', async () => {
 });
 
 test('a notice is told in the context of the query that it belongs to', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const client = await run(withCancel(marked('stranger'))[0], () => pool.connect());
   const seen: unknown[] = [];
   client.on('notice', ({ message }) => seen.push([message, mark()]));
@@ -100,14 +74,14 @@ test('a notice is told in the context of the query that it belongs to', async ()
 });
 
 test('client.query with a callback is cancelled, and so are queries that wait behind it', async () => {
-  const client = await open.pool().connect();
+  const client = await db.open.pool().connect();
   const [ctx, cancel] = withCancel(background());
   const errors: unknown[] = [];
   run(ctx, () => {
     client.query('SELECT pg_sleep(600) /* callbacks */', (error) => errors.push(error));
     client.query('SELECT 2', [], (error) => errors.push(error));
   });
-  await server.running('callbacks');
+  await db.server.running('callbacks');
   cancel(new Error('hung up'));
   expect(errors).toEqual([]);
   await until('both are called back', () => errors.length === 2);
@@ -116,7 +90,7 @@ test('client.query with a callback is cancelled, and so are queries that wait be
 });
 
 test("pg's own Query tells its end by events, in the context of its caller", async () => {
-  const client = await open.pool().connect();
+  const client = await db.open.pool().connect();
   const [ctx, cancel] = withCancel(marked('mine'));
   const rows: unknown[] = [];
   await run(ctx, () => {
@@ -132,7 +106,7 @@ test("pg's own Query tells its end by events, in the context of its caller", asy
     const query = client.query(new pg.Query('SELECT pg_sleep(600) /* events */'));
     return new Promise((resolve) => query.on('error', resolve));
   });
-  await server.running('events');
+  await db.server.running('events');
   cancel(new Error('hung up'));
   expect(isCanceled(await failed)).toBe(true);
   client.release();
@@ -176,7 +150,7 @@ class Cursor extends EventEmitter {
 }
 
 test('a cursor is cancelled while it fetches, and left alone while it is idle', async () => {
-  const client = await open.pool().connect();
+  const client = await db.open.pool().connect();
   const once = (cursor: Cursor, event: string) => new Promise((resolve) => cursor.once(event, resolve));
   const [ctx, cancel] = withCancel(background());
   const busy = run(
@@ -184,11 +158,11 @@ test('a cursor is cancelled while it fetches, and left alone while it is idle', 
     () => client.query(new Cursor('SELECT pg_sleep(600) /* fetching */') as never) as unknown as Cursor,
   );
   busy.fetch(1);
-  await server.running('fetching');
+  await db.server.running('fetching');
   const failed = once(busy, 'error');
   cancel(new Error('hung up'));
   expect(isCanceled(await failed)).toBe(true);
-  expect(hooks.outcomes()).toEqual(['canceled']);
+  expect(db.hooks.outcomes()).toEqual(['canceled']);
 
   expect((await client.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   const [other, end] = withCancel(background());
@@ -208,7 +182,7 @@ test('a cursor is cancelled while it fetches, and left alone while it is idle', 
 });
 
 test('pool.connect waits no longer than its context, with a promise and with a callback', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const only = await pool.connect();
   const [ctx, cancel] = withCancel(background());
   const called: unknown[] = [];
@@ -225,7 +199,7 @@ test('pool.connect waits no longer than its context, with a promise and with a c
 });
 
 test('a connection that a request opened does not end with it', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   let during: unknown;
   pool.on('connect', () => (during = active().signal));
   await scope({ timeout: 60_000 }, () => pool.query('SELECT 1'));
@@ -234,7 +208,7 @@ test('a connection that a request opened does not end with it', async () => {
 });
 
 test("a query's own query_timeout is still obeyed", async () => {
-  const client = await open.pool().connect();
+  const client = await db.open.pool().connect();
   const [ctx, cancel] = withCancel(background());
   const error = await rejection(
     run(ctx, () => client.query({ text: 'SELECT pg_sleep(600) /* own */', query_timeout: 30 } as never)),
@@ -242,12 +216,12 @@ test("a query's own query_timeout is still obeyed", async () => {
   expect(error.message).toBe('Query read timeout');
   // The server still works on it, so the end of the context still stops it.
   cancel(new Error('hung up'));
-  await server.idle();
+  await db.server.idle();
   client.release();
 });
 
 test('what pg says of bad calls, it still says', async () => {
-  const pool = open.pool();
+  const pool = db.open.pool();
   await scope({ timeout: 60_000 }, async () => {
     const client = await pool.connect();
     expect(() => client.query(null as never)).toThrow(/null or undefined/);
@@ -261,7 +235,7 @@ test('what pg says of bad calls, it still says', async () => {
 
 test('what runs under no context is pg itself', async () => {
   expect(context.active()).toBe(ROOT_CONTEXT);
-  const pool = open.pool();
+  const pool = db.open.pool();
   expect((await pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
   const client = await pool.connect();
   const submitted = client.query(new pg.Query('SELECT 1'));
@@ -274,9 +248,9 @@ test('covering twice is covering once, and undoing puts everything back', async 
   const covered = pg.Client.prototype.query;
   instrumentPg(pg)();
   expect(pg.Client.prototype.query).toBe(covered);
-  undo();
+  db.undo();
   expect(pg.Client.prototype.query).not.toBe(covered);
   expect(Object.prototype.hasOwnProperty.call(pg.Pool.prototype, 'query')).toBe(false);
-  undo = instrumentPg(pg);
+  db.undo = instrumentPg(pg);
   expect(instrumentPg({ Client: { prototype: {} }, Pool: { prototype: {} } })()).toBeUndefined();
 });

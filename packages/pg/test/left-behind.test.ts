@@ -1,33 +1,14 @@
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { background, isCanceled, run, withCancel } from '@curfew/context';
 import { end, setEnforcement } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
-import { monitor, opened, rejection, type Monitor } from './support';
+import { coveredDatabase } from './database';
+import { rejection } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-let undo: () => void;
+const db = coveredDatabase();
 
-beforeAll(async () => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-  undo = instrumentPg(pg);
-  await server.client.query('CREATE TABLE written (by text)');
-});
-beforeEach(() => server.client.query('TRUNCATE written'));
-afterEach(() => open.end());
-afterAll(async () => {
-  undo();
-  context.disable();
-  await server.end();
-  await postgres.stop();
-});
+beforeAll(() => db.server.client.query('CREATE TABLE written (by text)'));
+beforeEach(() => db.server.client.query('TRUNCATE written'));
 
 /** A request in a transaction, on the only client of a pool, with no ROLLBACK for what never failed before. */
 async function inTransaction(pool: pg.Pool) {
@@ -45,7 +26,7 @@ async function inTransaction(pool: pg.Pool) {
 }
 
 async function written(): Promise<unknown[]> {
-  const { rows } = await server.client.query<{ by: string }>('SELECT by FROM written');
+  const { rows } = await db.server.client.query<{ by: string }>('SELECT by FROM written');
   return rows.map(({ by }) => by);
 }
 
@@ -53,7 +34,7 @@ const writeByJob = (pool: pg.Pool) => pool.query(`INSERT INTO written VALUES ('j
 
 describe('who borrows a client after a request that was cut off', () => {
   test('has what it writes committed, where the request was cut off in its transaction', async () => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const request = await inTransaction(pool);
     request.hangUp();
     request.release();
@@ -62,10 +43,10 @@ describe('who borrows a client after a request that was cut off', () => {
   });
 
   test('does not fail, where a statement of the transaction was cancelled', async () => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const request = await inTransaction(pool);
     const failed = rejection(request.query('SELECT pg_sleep(60) /* cut off */'));
-    await server.running('cut off');
+    await db.server.running('cut off');
     request.hangUp();
     expect(isCanceled(await failed)).toBe(true);
     request.release();
@@ -74,7 +55,7 @@ describe('who borrows a client after a request that was cut off', () => {
   });
 
   test('gets the same client, where a ROLLBACK is on its way that nobody waits for', async () => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const request = await inTransaction(pool);
     request.hangUp();
     const rolledBack = request.query('ROLLBACK');
@@ -88,7 +69,7 @@ describe('who borrows a client after a request that was cut off', () => {
   test('finds what pg leaves there, where nobody was cut off, and under the kill switch', async () => {
     for (const observed of [false, true]) {
       const restore = setEnforcement(!observed);
-      const pool = open.pool({ max: 1 });
+      const pool = db.open.pool({ max: 1 });
       const request = await inTransaction(pool);
       if (observed) request.hangUp();
       request.release();
@@ -104,7 +85,7 @@ describe('who borrows a client after a request that was cut off', () => {
     delete prototype.getTransactionStatus;
     Object.defineProperty(prototype, '_txStatus', { get: () => undefined, set: () => undefined });
     const undoOlder = instrumentPg(older);
-    const pool = new older.Pool({ connectionString: postgres.connectionString, max: 1 });
+    const pool = new older.Pool({ connectionString: db.postgres.connectionString, max: 1 });
     const request = await inTransaction(pool);
     request.hangUp();
     request.release();
@@ -137,7 +118,7 @@ describe('after the end of its request, what a handler says in its `finally`', (
   ];
 
   test.each(CLEAN_UPS)('gets through: %s', async (text) => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const [ctx] = withCancel(background());
     const client = await run(ctx, () => pool.connect());
     end(ctx, { origin: 'client_disconnect', cause: new Error('client disconnected'), automatic: true });
@@ -146,7 +127,7 @@ describe('after the end of its request, what a handler says in its `finally`', (
   });
 
   test('is refused where it does work', async () => {
-    const pool = open.pool({ max: 1 });
+    const pool = db.open.pool({ max: 1 });
     const [ctx] = withCancel(background());
     const client = await run(ctx, () => pool.connect());
     end(ctx, { origin: 'client_disconnect', cause: new Error('client disconnected'), automatic: true });

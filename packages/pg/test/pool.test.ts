@@ -1,25 +1,12 @@
 import { background, isCanceled, isDeadlineExceeded, scope, withCancel } from '@curfew/context';
 import { connect, query } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
-import { monitor, opened, proxy, rejection, told, until, type Monitor } from './support';
+import { database } from './database';
+import { proxy, rejection, until } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-
-beforeAll(async () => {
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-});
-afterEach(() => open.end());
-afterAll(async () => {
-  await server.end();
-  await postgres.stop();
-});
+const db = database();
 
 test('300 queries cancelled as they finish: not one innocent next query on the connection is killed', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const seed = Date.now() % 1_000_000;
   let state = seed;
   const random = () => (state = (state * 48271) % 2147483647) / 2147483647;
@@ -37,22 +24,22 @@ test('300 queries cancelled as they finish: not one innocent next query on the c
 });
 
 test('twenty queries that time out never make more backends than the pool may have', async () => {
-  const between = await proxy(postgres.port, (cancel) => cancel.forward());
-  const pool = open.pool({
-    connectionString: postgres.connectionString.replace(String(postgres.port), String(between.port)),
+  const between = await proxy(db.postgres.port, (cancel) => cancel.forward());
+  const pool = db.open.pool({
+    connectionString: db.postgres.connectionString.replace(String(db.postgres.port), String(between.port)),
     max: 2,
   });
   const most = { inServer: 0 };
   let over = false;
   const watching = (async () => {
-    while (!over) most.inServer = Math.max(most.inServer, await server.count('true'));
+    while (!over) most.inServer = Math.max(most.inServer, await db.server.count('true'));
   })();
   const late = (tag: number) =>
     rejection(scope({ timeout: 40 }, (ctx) => query(ctx, pool, `SELECT pg_sleep(600) /* ${tag} */`)));
   const together = await Promise.all(Array.from({ length: 10 }, (_, i) => late(i)));
   const inTurn = [];
   for (let i = 10; i < 20; i++) inTurn.push(await late(i));
-  await server.idle();
+  await db.server.idle();
   over = true;
   await watching;
   expect([...together, ...inTurn].every(isDeadlineExceeded)).toBe(true);
@@ -61,23 +48,23 @@ test('twenty queries that time out never make more backends than the pool may ha
   expect(between.tally.mostSessions).toBeLessThanOrEqual(2);
   await until('all are back', () => pool.idleCount === pool.totalCount && pool.waitingCount === 0);
   expect((await query(background(), pool, 'SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
-  await open.end();
+  await db.open.end();
   await between.close();
 });
 
 test('fifty aborted queries leave the pool idle, with nobody waiting', async () => {
-  const pool = open.pool({ max: 5 });
+  const pool = db.open.pool({ max: 5 });
   const [ctx, cancel] = withCancel(background());
   const all = Array.from({ length: 50 }, () =>
     rejection(query(ctx, pool, 'SELECT pg_sleep(600) /* fifty */')),
   );
   await until(
     'five run',
-    async () => (await server.count(`state = 'active' AND query LIKE '%fifty%'`)) === 5,
+    async () => (await db.server.count(`state = 'active' AND query LIKE '%fifty%'`)) === 5,
   );
   cancel(new Error('hung up'));
   expect((await Promise.all(all)).every(isCanceled)).toBe(true);
-  await server.idle();
+  await db.server.idle();
   expect({ idle: pool.idleCount, total: pool.totalCount, waiting: pool.waitingCount }).toEqual({
     idle: 5,
     total: 5,
@@ -86,7 +73,7 @@ test('fifty aborted queries leave the pool idle, with nobody waiting', async () 
 });
 
 test('waiting for a client ends with the context, and the place in the queue is given up', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const only = await pool.connect();
   const [ctx, cancel] = withCancel(background());
   const waiting = rejection(connect(ctx, pool));
@@ -99,7 +86,7 @@ test('waiting for a client ends with the context, and the place in the queue is 
 });
 
 test('a client that arrives after its context has ended goes back to the pool, set up all the same', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const [ctx, cancel] = withCancel(background());
   let arrived: (() => void) | undefined;
   pool.on('connect', (client) => {
@@ -115,18 +102,16 @@ test('a client that arrives after its context has ended goes back to the pool, s
 });
 
 test('a checkout under an ended context is refused before it begins', async () => {
-  const hooks = told();
-  const pool = open.pool();
+  const pool = db.open.pool();
   const [ctx, cancel] = withCancel(background());
   cancel(new Error('hung up'));
   expect(await rejection(connect(ctx, pool))).toBe(ctx.err());
   expect(pool.totalCount).toBe(0);
-  expect(hooks.refused()).toBe(1);
-  hooks.stop();
+  expect(db.hooks.refused()).toBe(1);
 });
 
 test('a pool that cannot connect rejects with its own error', async () => {
-  const pool = open.pool({ connectionString: 'postgresql://nobody:wrong@127.0.0.1:1/none' });
+  const pool = db.open.pool({ connectionString: 'postgresql://nobody:wrong@127.0.0.1:1/none' });
   expect(await rejection(query(background(), pool, 'SELECT 1'))).toMatchObject({ code: 'ECONNREFUSED' });
   await pool.end();
   expect((await rejection(connect(background(), pool))).message).toMatch(/after calling end/);

@@ -10,37 +10,17 @@ import {
 } from '@curfew/context';
 import { nodeOf, retire, subscribe, type Operation } from '@curfew/context/spi';
 import { backstop, query } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import { Client, type Pool } from 'pg';
-import { monitor, opened, proxy, rejection, told, until, type HeldCancel, type Monitor } from './support';
+import { database } from './database';
+import { proxy, rejection, until, type HeldCancel } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-let hooks: ReturnType<typeof told>;
+const db = database();
 
-beforeAll(async () => {
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-});
-beforeEach(() => {
-  hooks = told();
-});
-afterEach(async () => {
-  hooks.stop();
-  await open.end();
-});
-afterAll(async () => {
-  await server.end();
-  await postgres.stop();
-});
-
-/** Sleeps so long that only a cancel can end it; the tag tells the tests apart in the server. */
+/** Sleeps so long that only a cancel can end it; the tag tells the tests apart in the db.server. */
 const sleepFor = (tag: string) => `SELECT pg_sleep(600) /* ${tag} */`;
 
 async function connected(options: { port?: number; pipeline?: boolean } = {}): Promise<Client> {
-  const { user, password, database, host, port } = postgres;
+  const { user, password, database, host, port } = db.postgres;
   const client = new Client({ user, password, database, host, port, ...options });
   client.on('error', () => undefined);
   await client.connect();
@@ -50,53 +30,53 @@ async function connected(options: { port?: number; pipeline?: boolean } = {}): P
 describe('what becomes of the query', () => {
   test('a query that finishes before the cancel takes effect yields its result, and the next one is unharmed', async () => {
     let held: HeldCancel | undefined;
-    const between = await proxy(postgres.port, (cancel) => (held = cancel));
+    const between = await proxy(db.postgres.port, (cancel) => (held = cancel));
     const client = await connected({ port: between.port });
-    await server.client.query('SELECT pg_advisory_lock(1)');
+    await db.server.client.query('SELECT pg_advisory_lock(1)');
     const [ctx, cancel] = withCancel(background());
     const first = query(ctx, client, 'SELECT pg_advisory_lock(1), 1 AS n /* late */');
-    await server.running('late');
+    await db.server.running('late');
     cancel(new Error('hung up'));
     await until('the cancel is on its way', () => held !== undefined);
     let settled = false;
     void first.finally(() => (settled = true));
-    await server.client.query('SELECT pg_advisory_unlock(1)');
+    await db.server.client.query('SELECT pg_advisory_unlock(1)');
     const next = query(background(), client, 'SELECT 2 AS n /* innocent */');
     await until(
       'the server has answered',
-      async () => (await server.count(`state = 'idle' AND query LIKE '%late%'`)) === 1,
+      async () => (await db.server.count(`state = 'idle' AND query LIKE '%late%'`)) === 1,
     );
     // The answer is there, the cancel is not: neither the caller nor the next query may go on.
     expect(settled).toBe(false);
     held?.forward();
     expect((await first).rows).toMatchObject([{ n: 1 }]);
     expect((await next).rows).toEqual([{ n: 2 }]);
-    expect(hooks.outcomes()).toEqual(['completed']);
+    expect(db.hooks.outcomes()).toEqual(['completed']);
     await client.end();
     await between.close();
   });
 
   test('a cancel that overtakes its query, and so has no effect, is sent again', async () => {
-    const between = await proxy(postgres.port, (cancel, nth) =>
+    const between = await proxy(db.postgres.port, (cancel, nth) =>
       nth === 1 ? cancel.drop() : cancel.forward(),
     );
     const client = await connected({ port: between.port });
     const [ctx, cancel] = withCancel(background());
     const running = rejection(query(ctx, client, sleepFor('overtaken')));
-    await server.running('overtaken');
+    await db.server.running('overtaken');
     cancel(new Error('hung up'));
     expect(isCanceled(await running)).toBe(true);
     expect(between.tally.cancels).toBe(2);
-    expect(hooks.outcomes()).toEqual(['canceled']);
+    expect(db.hooks.outcomes()).toEqual(['canceled']);
     await client.end();
     await between.close();
   });
 
   test('the error is like that of the context, and leads through 57014 to what the canceller gave', async () => {
-    const pool = open.pool();
+    const pool = db.open.pool();
     const [ctx, cancel] = withCancel(background());
     const running = rejection(query(ctx, pool, sleepFor('cause')));
-    await server.running('cause');
+    await db.server.running('cause');
     const given = new Error('hung up');
     cancel(given);
     const error = await running;
@@ -108,41 +88,41 @@ describe('what becomes of the query', () => {
     expect(error).not.toBe(ctx.err());
     expect((error.cause as Error).cause).toBe(ctx.err());
     expect((ctx.err() as Error).cause).toBe(given);
-    await server.idle();
+    await db.server.idle();
   });
 
   test('a deadline stops the query as DeadlineExceeded', async () => {
     const [ctx, cancel] = withTimeout(background(), 50);
-    const error = await rejection(query(ctx, open.pool(), sleepFor('deadline')));
+    const error = await rejection(query(ctx, db.open.pool(), sleepFor('deadline')));
     expect(isDeadlineExceeded(error)).toBe(true);
-    await server.idle();
+    await db.server.idle();
     cancel();
   });
 
   test('a cancel by an administrator is no business of ours: 57014 passes untouched', async () => {
     const [ctx, cancel] = withCancel(background());
-    const running = rejection(query(ctx, open.pool(), sleepFor('admin')));
-    await server.running('admin');
-    await server.client.query(
+    const running = rejection(query(ctx, db.open.pool(), sleepFor('admin')));
+    await db.server.running('admin');
+    await db.server.client.query(
       `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%admin%' AND pid <> pg_backend_pid()`,
     );
     const error = await running;
     expect(error).toMatchObject({ code: '57014' });
     expect(isCanceled(error)).toBe(false);
-    expect(hooks.cancels).toEqual([]);
+    expect(db.hooks.cancels).toEqual([]);
     cancel();
   });
 
   test('a statement_timeout of the server passes untouched', async () => {
     const [ctx, cancel] = withCancel(background());
-    const error = await rejection(query(ctx, open.pool({ statement_timeout: 20 }), sleepFor('timeout')));
+    const error = await rejection(query(ctx, db.open.pool({ statement_timeout: 20 }), sleepFor('timeout')));
     expect(error).toMatchObject({ code: '57014' });
     expect(isDeadlineExceeded(error)).toBe(false);
     cancel();
   });
 
   test('an error of the query itself passes untouched, with the stack of its caller', async () => {
-    const error = await rejection(query(background(), open.pool(), 'SELECT 1/0'));
+    const error = await rejection(query(background(), db.open.pool(), 'SELECT 1/0'));
     expect(error).toMatchObject({ code: '22012' });
     expect(error.stack).toContain('query.test');
   });
@@ -150,7 +130,7 @@ describe('what becomes of the query', () => {
   test('a query with values and a name answers as ever', async () => {
     const answer = await query<{ n: number }>(
       background(),
-      open.pool(),
+      db.open.pool(),
       { name: 'twice', text: 'SELECT $1::int * 2 AS n' },
       [21],
     );
@@ -164,8 +144,8 @@ describe('what is never sent', () => {
     const [ctx, cancel] = withCancel(background());
     cancel(new Error('hung up'));
     expect(await rejection(query(ctx, client, 'SELECT 1'))).toBe(ctx.err());
-    expect(await rejection(query(ctx, open.pool(), 'SELECT 1'))).toBe(ctx.err());
-    expect(hooks.refused()).toBe(2);
+    expect(await rejection(query(ctx, db.open.pool(), 'SELECT 1'))).toBe(ctx.err());
+    expect(db.hooks.refused()).toBe(2);
     await client.end();
   });
 
@@ -174,12 +154,12 @@ describe('what is never sent', () => {
     const [patient, release] = withCancel(background());
     const [ctx, cancel] = withCancel(background());
     const first = rejection(query(patient, client, sleepFor('first')));
-    await server.running('first');
+    await db.server.running('first');
     const second = rejection(query(ctx, client, 'SELECT 1'));
     cancel(new Error('hung up'));
     expect(await second).toBe(ctx.err());
-    expect(hooks.cancels).toEqual([]);
-    expect(await server.count(`state = 'active' AND query LIKE '%first%'`)).toBe(1);
+    expect(db.hooks.cancels).toEqual([]);
+    expect(await db.server.count(`state = 'active' AND query LIKE '%first%'`)).toBe(1);
     release(new Error('enough'));
     await first;
     await client.end();
@@ -206,7 +186,7 @@ describe('what is never cancelled', () => {
     const [ctx, cancel] = withCancel(background());
     await query(ctx, client, 'BEGIN');
     const running = rejection(query(ctx, client, sleepFor('transaction')));
-    await server.running('transaction');
+    await db.server.running('transaction');
     cancel(new Error('hung up'));
     expect(isCanceled(await running)).toBe(true);
     expect((await query(ctx, client, '/* tidy */ ROLLBACK')).command).toBe('ROLLBACK');
@@ -223,44 +203,44 @@ describe('what is never cancelled', () => {
        CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION wait_at_commit()`,
     );
-    await server.client.query('SELECT pg_advisory_lock(2)');
+    await db.server.client.query('SELECT pg_advisory_lock(2)');
     const [ctx, cancel] = withCancel(background());
     await query(ctx, client, 'BEGIN');
     await query(ctx, client, 'INSERT INTO slow VALUES (1)');
     const committing = query(ctx, client, 'COMMIT');
-    await server.running('COMMIT');
+    await db.server.running('COMMIT');
     cancel(new Error('hung up'));
-    await server.client.query('SELECT pg_advisory_unlock(2)');
+    await db.server.client.query('SELECT pg_advisory_unlock(2)');
     expect((await committing).command).toBe('COMMIT');
-    expect(hooks.cancels).toEqual([]);
+    expect(db.hooks.cancels).toEqual([]);
     expect((await client.query('SELECT count(*)::int AS n FROM slow')).rows).toEqual([{ n: 1 }]);
     await client.end();
   });
 
   test('a query goes on after its request was retired, and under withoutCancel', async () => {
-    await server.client.query('SELECT pg_advisory_lock(3)');
-    const pool = open.pool();
+    await db.server.client.query('SELECT pg_advisory_lock(3)');
+    const pool = db.open.pool();
     const [request] = withCancel(background());
     const [ctx, cancel] = withCancel(background());
     const after = query(request, pool, 'SELECT pg_advisory_lock_shared(3), 1 AS n');
     const detached = query(withoutCancel(ctx), pool, 'SELECT pg_advisory_lock_shared(3), 2 AS n');
-    await until('both wait', async () => (await server.count(`wait_event_type = 'Lock'`)) === 2);
+    await until('both wait', async () => (await db.server.count(`wait_event_type = 'Lock'`)) === 2);
     retire(request);
     cancel(new Error('hung up'));
-    await server.client.query('SELECT pg_advisory_unlock(3)');
+    await db.server.client.query('SELECT pg_advisory_unlock(3)');
     expect((await after).rows).toMatchObject([{ n: 1 }]);
     expect((await detached).rows).toMatchObject([{ n: 2 }]);
   });
 
   test('a query in a pipeline is left alone, because a cancel would hit whichever is running', async () => {
     const client = await connected({ pipeline: true });
-    await server.client.query('SELECT pg_advisory_lock(4)');
+    await db.server.client.query('SELECT pg_advisory_lock(4)');
     const [ctx, cancel] = withCancel(background());
     const first = query(background(), client, 'SELECT pg_advisory_lock(4), 1 AS n /* pipelined */');
     const second = query(ctx, client, 'SELECT 2 AS n');
-    await server.running('pipelined');
+    await db.server.running('pipelined');
     cancel(new Error('hung up'));
-    await server.client.query('SELECT pg_advisory_unlock(4)');
+    await db.server.client.query('SELECT pg_advisory_unlock(4)');
     expect((await first).rows).toMatchObject([{ n: 1 }]);
     expect((await second).rows).toEqual([{ n: 2 }]);
     expect(await rejection(query(ctx, client, 'SELECT 3'))).toBe(ctx.err());
@@ -270,37 +250,37 @@ describe('what is never cancelled', () => {
 
 describe('when the cancel does not help', () => {
   test('a query that is unsettled after the grace costs its connection, and the pool opens another', async () => {
-    const between = await proxy(postgres.port, (cancel) => cancel.drop());
-    const pool = open.pool({
-      connectionString: `${postgres.connectionString.replace(String(postgres.port), String(between.port))}`,
+    const between = await proxy(db.postgres.port, (cancel) => cancel.drop());
+    const pool = db.open.pool({
+      connectionString: `${db.postgres.connectionString.replace(String(db.postgres.port), String(between.port))}`,
       max: 1,
     });
     const [ctx, cancel] = withCancel(background());
     const running = rejection(query(ctx, pool, sleepFor('deaf'), [], { grace: 100 }));
-    await server.running('deaf');
+    await db.server.running('deaf');
     cancel(new Error('hung up'));
     expect(isCanceled(await running)).toBe(true);
-    expect(hooks.outcomes()).toEqual(['timed_out']);
+    expect(db.hooks.outcomes()).toEqual(['timed_out']);
     expect((await query(background(), pool, 'SELECT 1 AS n')).rows).toEqual([{ n: 1 }]);
     expect(pool.totalCount).toBe(1);
-    await server.client.query(
+    await db.server.client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%deaf%' AND pid <> pg_backend_pid()`,
     );
-    await open.end();
+    await db.open.end();
     await between.close();
   });
 
   test('a cancel that cannot be sent is reported as failed', async () => {
-    const between = await proxy(postgres.port, () => undefined);
+    const between = await proxy(db.postgres.port, () => undefined);
     const client = await connected({ port: between.port });
     const [ctx, cancel] = withCancel(background());
     const running = rejection(query(ctx, client, sleepFor('unreachable'), [], { grace: 50 }));
-    await server.running('unreachable');
+    await db.server.running('unreachable');
     between.refuse();
     cancel(new Error('hung up'));
     expect(isCanceled(await running)).toBe(true);
-    expect(hooks.outcomes()).toEqual(['failed']);
-    await server.client.query(
+    expect(db.hooks.outcomes()).toEqual(['failed']);
+    await db.server.client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%unreachable%' AND pid <> pg_backend_pid()`,
     );
     await between.close();
@@ -308,24 +288,24 @@ describe('when the cancel does not help', () => {
 
   test('a session that a cancel may yet reach is used by nobody again', async () => {
     const held: HeldCancel[] = [];
-    const between = await proxy(postgres.port, (cancel) => held.push(cancel));
-    const pool = open.pool({
-      connectionString: postgres.connectionString.replace(String(postgres.port), String(between.port)),
+    const between = await proxy(db.postgres.port, (cancel) => held.push(cancel));
+    const pool = db.open.pool({
+      connectionString: db.postgres.connectionString.replace(String(db.postgres.port), String(between.port)),
       max: 1,
     });
-    await server.client.query('SELECT pg_advisory_lock(5)');
+    await db.server.client.query('SELECT pg_advisory_lock(5)');
     const [ctx, cancel] = withCancel(background());
     const running = query(ctx, pool, 'SELECT pg_advisory_lock(5), pg_backend_pid() AS pid /* doubt */', [], {
       cancelTimeout: 50,
     });
-    await server.running('doubt');
+    await db.server.running('doubt');
     cancel(new Error('hung up'));
     await until('the cancel is on its way', () => held.length > 0);
-    await server.client.query('SELECT pg_advisory_unlock(5)');
+    await db.server.client.query('SELECT pg_advisory_unlock(5)');
     const used = (await running).rows[0]?.['pid'];
     const { rows } = await query(background(), pool, 'SELECT pg_backend_pid() AS pid');
     expect(rows[0]?.['pid']).not.toBe(used);
-    await open.end();
+    await db.open.end();
     await between.close();
   });
 });
@@ -337,7 +317,7 @@ describe('what telemetry sees', () => {
       operationBegun: ({ name, kind }: Operation) => seen.push(`begun ${name} ${kind}`),
       operationSettled: ({ name }: Operation) => seen.push(`settled ${name}`),
     });
-    const pool = open.pool();
+    const pool = db.open.pool();
     const [ctx, cancel] = withCancel(background());
     await query(ctx, pool, 'SELECT 1');
     await rejection(query(ctx, pool, 'SELECT 1/0'));
@@ -359,20 +339,20 @@ describe('what telemetry sees', () => {
 
   test('a backend cancel is told with its outcome and the time since the end of the context', async () => {
     const [ctx, cancel] = withCancel(background());
-    const running = rejection(query(ctx, open.pool(), sleepFor('hook')));
-    await server.running('hook');
+    const running = rejection(query(ctx, db.open.pool(), sleepFor('hook')));
+    await db.server.running('hook');
     cancel(new Error('hung up'));
     await running;
-    expect(hooks.cancels).toEqual([
+    expect(db.hooks.cancels).toEqual([
       { system: 'postgresql', outcome: 'canceled', duration: expect.any(Number) },
     ]);
-    expect(hooks.cancels[0]?.duration).toBeGreaterThan(0);
+    expect(db.hooks.cancels[0]?.duration).toBeGreaterThan(0);
   });
 
   test('a context released over a running query ends it, and counts as canceled by its caller', async () => {
     const [ctx, release] = withCancel(background());
-    const running = rejection(query(ctx, open.pool(), sleepFor('released')));
-    await server.running('released');
+    const running = rejection(query(ctx, db.open.pool(), sleepFor('released')));
+    await db.server.running('released');
     release();
     expect(isCanceled(await running)).toBe(true);
     expect(nodeOf(ctx)?.ending).toMatchObject({ outcome: 'canceled', origin: 'caller' });
@@ -406,7 +386,7 @@ describe('backstop', () => {
 test('bad arguments throw at once, and name themselves', () => {
   expect(() => query({} as never, {} as Pool, 'SELECT 1')).toThrow(/ctx/);
   expect(() => query(background(), {} as never, 'SELECT 1')).toThrow(/target/);
-  const pool = open.pool();
+  const pool = db.open.pool();
   expect(() => query(background(), pool, 'SELECT 1', [], { grace: NaN })).toThrow(/options\.grace/);
   expect(() => query(background(), pool, 'SELECT 1', [], { cancelTimeout: NaN })).toThrow(
     /options\.cancelTimeout/,

@@ -1,42 +1,14 @@
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { context } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { background, isCanceled, run, withCancel, type Context } from '@curfew/context';
 import { end, isAutomatic } from '@curfew/context/spi';
-import { instrumentPg } from '@curfew/pg';
-import { startPostgres, type Postgres } from '@curfew/throwaway-postgres';
 import pg from 'pg';
 import Cursor from 'pg-cursor';
 import QueryStream from 'pg-query-stream';
-import { monitor, opened, rejection, told, until, type Monitor } from './support';
+import { coveredDatabase } from './database';
+import { rejection, until } from './support';
 
-let postgres: Postgres;
-let server: Monitor;
-let open: ReturnType<typeof opened>;
-let hooks: ReturnType<typeof told>;
-let undo: () => void;
-
-beforeAll(async () => {
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  postgres = await startPostgres();
-  server = await monitor(postgres.connectionString);
-  open = opened({ connectionString: postgres.connectionString });
-  undo = instrumentPg(pg);
-});
-beforeEach(() => {
-  hooks = told();
-});
-afterEach(async () => {
-  hooks.stop();
-  await open.end();
-});
-afterAll(async () => {
-  undo();
-  context.disable();
-  await server.end();
-  await postgres.stop();
-});
+const db = coveredDatabase();
 
 const hangUp = (ctx: Context) => end(ctx, { origin: 'client_disconnect', cause: new Error('hung up') });
 const numbers = (count: number) => `SELECT g FROM generate_series(1, ${count}) g`;
@@ -56,7 +28,7 @@ function counter(at: (row: number) => void = () => undefined) {
 }
 
 test('a stream to whose errors nobody listens goes on to its end, and so its client comes back', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const [ctx] = withCancel(background());
   // As the README of pg-query-stream has it.
   const counted = counter((rows) => rows === 150 && hangUp(ctx));
@@ -73,11 +45,11 @@ test('a stream to whose errors nobody listens goes on to its end, and so its cli
   expect(ctx.err()).toBeDefined();
   expect(counted.rows).toBe(1_000);
   await until('the client is back', () => pool.idleCount === 1);
-  expect(hooks.cancels).toEqual([]);
+  expect(db.hooks.cancels).toEqual([]);
 });
 
 test('one to whose errors somebody listens is destroyed with an error of its own, and nothing is told as whole', async () => {
-  const pool = open.pool({ max: 1 });
+  const pool = db.open.pool({ max: 1 });
   const client = await pool.connect();
   const [ctx] = withCancel(background());
   const counted = counter((rows) => rows === 150 && hangUp(ctx));
@@ -105,7 +77,7 @@ test.each<[string, (stream: QueryStream, at: (row: number) => void) => Promise<u
   ],
   ['pipeline', (stream, at) => pipeline(stream, counter(at).sink)],
 ])('%s over a stream fails at the end of the context, and leaves the client clean', async (_, consume) => {
-  const client = await open.pool({ max: 1 }).connect();
+  const client = await db.open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
   const error = await rejection(
     run(ctx, () =>
@@ -120,7 +92,7 @@ test.each<[string, (stream: QueryStream, at: (row: number) => void) => Promise<u
 });
 
 test('a stream made under a context that has ended waits for its listeners, and then fails', async () => {
-  const client = await open.pool({ max: 1 }).connect();
+  const client = await db.open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
   hangUp(ctx);
   const stream = run(ctx, () => client.query(new QueryStream(numbers(10))));
@@ -136,7 +108,7 @@ test('a stream made under a context that has ended waits for its listeners, and 
 test.each([numbers(1_000), 'CREATE TEMPORARY TABLE IF NOT EXISTS nothing ()'])(
   'a stream that ends between its turn and the first answer leaves nothing behind for the next query: %s',
   async (text) => {
-    const client = await open.pool({ max: 1 }).connect();
+    const client = await db.open.pool({ max: 1 }).connect();
     const [ctx] = withCancel(background());
     const ahead = client.query('SELECT pg_sleep(0.02)');
     const stream = run(ctx, () => client.query(new QueryStream(text)));
@@ -153,7 +125,7 @@ test.each([numbers(1_000), 'CREATE TEMPORARY TABLE IF NOT EXISTS nothing ()'])(
 test.each([1, 10, 100_000])(
   'a stream over %i rows that ends before the server has described them does not disturb the answers to come',
   async (count) => {
-    const client = await open.pool({ max: 1 }).connect();
+    const client = await db.open.pool({ max: 1 }).connect();
     for (let i = 0; i < 5; i++) {
       const [ctx] = withCancel(background());
       const stream = run(ctx, () => client.query(new QueryStream(numbers(count))));
@@ -174,11 +146,11 @@ test.each([1, 10, 100_000])(
 );
 
 test('a cursor fails the reads that wait, with or without a listener, and can be closed', async () => {
-  const client = await open.pool({ max: 1 }).connect();
+  const client = await db.open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
   const cursor = run(ctx, () => client.query(new Cursor('SELECT pg_sleep(600) /* fetching */')));
   const reading = rejection(cursor.read(1));
-  await server.running('fetching');
+  await db.server.running('fetching');
   hangUp(ctx);
   const error = await reading;
   expect(isCanceled(error) && isAutomatic(error)).toBe(true);
@@ -191,18 +163,18 @@ test('a cursor fails the reads that wait, with or without a listener, and can be
 });
 
 test("pg's own Query without a callback goes on where nobody listens to its errors", async () => {
-  const client = await open.pool({ max: 1 }).connect();
+  const client = await db.open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
   // It waits for a lock that the test holds, and so for as long as the test needs.
-  await server.client.query('SELECT pg_advisory_lock(7)');
+  await db.server.client.query('SELECT pg_advisory_lock(7)');
   const slow = new pg.Query('SELECT 1 AS n, pg_advisory_lock(7) /* events */');
   const going = run(ctx, () => client.query(slow));
   const rows: unknown[] = [];
   going.on('row', (row) => rows.push(row));
   const done = new Promise((resolve) => going.on('end', resolve));
-  await server.running('events');
+  await db.server.running('events');
   hangUp(ctx);
-  await server.client.query('SELECT pg_advisory_unlock(7)');
+  await db.server.client.query('SELECT pg_advisory_unlock(7)');
   await done;
   expect(rows).toMatchObject([{ n: 1 }]);
   client.release();

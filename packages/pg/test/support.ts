@@ -36,7 +36,7 @@ export async function monitor(connectionString: string) {
 export type Monitor = Awaited<ReturnType<typeof monitor>>;
 
 /** What the hooks tell of backend cancels and refused calls. */
-export function told() {
+export function recordHooks() {
   const cancels: BackendCancel[] = [];
   let refused = 0;
   const stops = [
