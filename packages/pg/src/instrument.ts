@@ -12,8 +12,8 @@ import {
   readyForQuery,
   type Cover,
   type Method,
-} from './methods';
-import { prototypesOf, type PgModule, type Prototypes } from './module-shape';
+} from './covering/methods';
+import { prototypesOf, type PgModule, type Prototypes } from './covering/module-shape';
 import { checkOptions } from './options';
 import type { PgOptions } from './types';
 

@@ -1,10 +1,10 @@
 import { from, type Context } from '@curfew/context';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { checkout } from './checkout';
+import { checkout } from './running/checkout';
 import { createQuery, isPool, type Callback, type DriverClient } from './driver';
-import { withCallersStack } from './ended-error';
+import { withCallersStack } from './running/ended-error';
 import { checkOptions } from './options';
-import { submit, submitToPool } from './submit';
+import { submit, submitToPool } from './running/submit';
 import type { ClientOf, PgClient, PgOptions, PgPool, QueryAnswer, QueryInput } from './types';
 
 /**

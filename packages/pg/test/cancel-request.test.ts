@@ -2,7 +2,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { background, isCanceled, withCancel } from '@curfew/context';
 import { query } from '@curfew/pg';
 import { Client, type ClientConfig } from 'pg';
-import { cancelPacket, requestCancel } from '../dist/cancel-request';
+import { cancelPacket, requestCancel } from '../dist/cancelling/cancel-request';
 import { database } from './database';
 import { rejection } from './support';
 import { certificate, key } from './tls-certificate';

@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api';
 import { endingOf } from '@curfew/context/spi';
-import { isAtRest, type DriverClient } from './driver';
+import { isAtRest, type DriverClient } from '../driver';
 
 const STATUS = Symbol('curfew.pg.transaction-status');
 

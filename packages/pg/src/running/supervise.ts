@@ -2,8 +2,8 @@ import { AsyncResource } from 'node:async_hooks';
 import { afterFunc } from '@curfew/context';
 import { beginOperation, clock, endingOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { cancelInServer, type Cancelling } from './backend-cancel';
-import { endOf, tellRefused, type Call } from './call';
+import { cancelInServer, type Cancelling } from '../cancelling/backend-cancel';
+import { endOf, tellRefused, type Call } from '../call';
 import {
   destroyStream,
   isActive,
@@ -12,10 +12,10 @@ import {
   unqueue,
   type DriverClient,
   type Submittable,
-} from './driver';
+} from '../driver';
 import { endedError } from './ended-error';
-import { lostTo } from './lost-client';
-import type { PgOptions } from './types';
+import { lostTo } from '../cancelling/lost-client';
+import type { PgOptions } from '../types';
 
 /** Where a query carries the asynchronous context of its caller, once it is supervised. */
 const CALLER = Symbol.for('@curfew/pg.caller');

@@ -1,5 +1,5 @@
-import type { Call } from './call';
-import type { DriverClient } from './driver';
+import type { Call } from '../call';
+import type { DriverClient } from '../driver';
 
 const lost = new WeakMap<DriverClient, Call>();
 

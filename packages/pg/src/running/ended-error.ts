@@ -1,6 +1,6 @@
 import { CanceledError, DeadlineExceededError, isDeadlineExceeded, type Context } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
-import type { Call } from './call';
+import type { Call } from '../call';
 
 /**
  * The error of a query that the server stopped because its context ended. The context's own error is one object

@@ -1,6 +1,6 @@
 import { reasonOf } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
-import { refusalOf, tellRefused, type Call } from './call';
+import { refusalOf, tellRefused, type Call } from '../call';
 import { checkout } from './checkout';
 import {
   createQuery,
@@ -9,11 +9,11 @@ import {
   type DriverClient,
   type DriverPool,
   type Submittable,
-} from './driver';
-import { lostTo } from './lost-client';
+} from '../driver';
+import { lostTo } from '../cancelling/lost-client';
 import { supervise } from './supervise';
 import { cleansUp, endsTransaction } from './transaction-end';
-import type { PgOptions } from './types';
+import type { PgOptions } from '../types';
 
 /**
  * Hands a query to its client under supervision; refuses it where the context has ended, and whatever it is where the

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { withoutCancel } from '@curfew/context';
 import { canEnd } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
-import type { Callback } from './driver';
+import type { Callback } from '../driver';
 
 // Whoever releases a client runs what waits for it, and a socket remembers who dialled it. What is called back there
 // belongs to somebody else: to its own caller, who may run under no context at all, or to nobody.

@@ -3,15 +3,15 @@ import { from, type Context } from '@curfew/context';
 import { canEnd, isEnforced } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import { bound, detached } from './async-context';
-import type { Call } from './call';
-import { checkout } from './checkout';
-import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from './driver';
-import { withCallersStack } from './ended-error';
+import type { Call } from '../call';
+import { checkout } from '../running/checkout';
+import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from '../driver';
+import { withCallersStack } from '../running/ended-error';
 import { isLeftInTransaction, noteStatus } from './left-transaction';
-import { lostTo } from './lost-client';
-import { submit, submitToPool } from './submit';
-import { callerOf } from './supervise';
-import type { PgOptions } from './types';
+import { lostTo } from '../cancelling/lost-client';
+import { submit, submitToPool } from '../running/submit';
+import { callerOf } from '../running/supervise';
+import type { PgOptions } from '../types';
 
 // The methods that go over those of pg. Under the kill switch, and once covering is undone, each is pg's own and nothing
 // else.

@@ -1,8 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { afterFunc, withoutCancel } from '@curfew/context';
 import { context } from '@opentelemetry/api';
-import { endOf, refusalOf, tellRefused, type Call } from './call';
-import type { DriverClient, DriverPool } from './driver';
+import { endOf, refusalOf, tellRefused, type Call } from '../call';
+import type { DriverClient, DriverPool } from '../driver';
 
 type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void;
 

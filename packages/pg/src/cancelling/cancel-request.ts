@@ -1,6 +1,6 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import type { DriverClient } from './driver';
+import type { DriverClient } from '../driver';
 
 const CANCEL_REQUEST_CODE = 80877102;
 const SSL_REQUEST_CODE = 80877103;
