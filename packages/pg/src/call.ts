@@ -1,6 +1,10 @@
 import type { Context } from '@curfew/context';
 import { automaticError, cancelsAutomatically, hooks, takeRefusal } from '@curfew/context/spi';
 
+// The way of a call: it is given its context in `query.ts`, or found under one by what `covering/` puts over the methods
+// of pg. In `running/` it waits for a client (`checkout`), goes to it (`submit`) and is followed to its end
+// (`supervise`); `cancelling/` stops it in the server. What comes first imports what comes later, and never the reverse.
+
 /** A call of pg, and the context that it ends with. */
 export interface Call {
   readonly ctx: Context;

@@ -58,7 +58,8 @@ export interface DriverPool extends EventEmitter {
   readonly _pendingQueue?: { timedOut?: boolean }[];
 }
 
-function activeOf(client: DriverClient): unknown {
+/** The query that the server works on, if there is one. */
+export function activeOf(client: DriverClient): unknown {
   // Asking 8.23 for the name without the underscore prints a deprecation.
   return '_activeQuery' in client ? client._activeQuery : client.activeQuery;
 }

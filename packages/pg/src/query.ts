@@ -1,10 +1,11 @@
 import { from, type Context } from '@curfew/context';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { checkout } from './running/checkout';
 import { createQuery, isPool, type Callback, type DriverClient } from './driver';
-import { withCallersStack } from './running/ended-error';
 import { checkOptions } from './options';
-import { submit, submitToPool } from './running/submit';
+import { checkout } from './running/checkout';
+import { withCallersStack } from './running/ended-error';
+import { queryPool } from './running/pool-query';
+import { submit } from './running/submit';
 import type { ClientOf, PgClient, PgOptions, PgPool, QueryAnswer, QueryInput } from './types';
 
 /**
@@ -44,11 +45,12 @@ export function query<Row = Record<string, unknown>>(
   }
   return settled<QueryAnswer<Row>>(view, (callback) => {
     const call = { ctx: view, automatic: false };
-    if (isPool(driver)) submitToPool(call, driver, config, values, callback, options);
+    if (isPool(driver)) queryPool(call, driver, config, values, callback, options);
     else {
-      const made = createQuery(driver as DriverClient, config, values, callback);
+      const client = driver as DriverClient;
+      const made = createQuery(client, config, values, callback);
       if (made === undefined) throw new TypeError('target must be a Client or a Pool of pg');
-      submit(call, driver as DriverClient, made, options);
+      submit(call, client, made, options, (it) => client.query(it));
     }
   });
 }

@@ -15,7 +15,7 @@ import { isAutomatic } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
 import pg from 'pg';
 import { coveredDatabase } from './database';
-import { rejection, until } from './support';
+import { noting, rejection, until } from './support';
 
 const db = coveredDatabase();
 
@@ -242,6 +242,21 @@ test('what runs under no context is pg itself', async () => {
   expect(Object.keys(submitted)).not.toContain('submit');
   await new Promise((resolve) => submitted.on('end', resolve));
   client.release();
+});
+
+test('an instrumentation that goes over ours sees every query once', async () => {
+  const notes = noting(() => 'seen');
+  const pool = db.open.pool({ Client: notes.Client });
+  await scope({ timeout: 60_000 }, async () => {
+    await pool.query('SELECT 1');
+    expect(notes.seen).toHaveLength(1);
+    const client = await pool.connect();
+    await client.query('SELECT 2');
+    await new Promise((resolve) => client.query('SELECT 3', resolve));
+    await new Promise((resolve) => client.query(new pg.Query('SELECT 4')).on('end', resolve));
+    client.release();
+  });
+  expect(notes.seen).toHaveLength(4);
 });
 
 test('covering twice is covering once, and undoing puts everything back', async () => {

@@ -1,10 +1,10 @@
 import { clock, MAX_DELAY } from '@curfew/context/spi';
 import type { Call } from '../call';
-import { requestCancel, type CancelRequest } from './cancel-request';
 import { hold, type DriverClient } from '../driver';
 import { backendCancel, type BackendCancel } from '../events';
-import { giveUpClient } from './lost-client';
 import type { PgOptions } from '../types';
+import { requestCancel, type CancelRequest } from './cancel-request';
+import { giveUpClient } from './lost-client';
 
 const CANCEL_TIMEOUT = 2_000;
 const GRACE = 5_000;

@@ -2,16 +2,25 @@ import { AsyncResource } from 'node:async_hooks';
 import { from, type Context } from '@curfew/context';
 import { canEnd, isEnforced } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
-import { bound, detached } from './async-context';
 import type { Call } from '../call';
-import { checkout } from '../running/checkout';
-import { createQuery, isSubmittable, type Callback, type DriverClient, type DriverPool } from '../driver';
-import { withCallersStack } from '../running/ended-error';
-import { isLeftInTransaction, noteStatus } from './left-transaction';
 import { lostTo } from '../cancelling/lost-client';
-import { submit, submitToPool } from '../running/submit';
-import { callerOf } from '../running/supervise';
+import {
+  activeOf,
+  createQuery,
+  isSubmittable,
+  type Callback,
+  type DriverClient,
+  type DriverPool,
+  type Submittable,
+} from '../driver';
+import { callerOf } from '../running/caller';
+import { checkout } from '../running/checkout';
+import { withCallersStack } from '../running/ended-error';
+import { queryPool } from '../running/pool-query';
+import { submit } from '../running/submit';
 import type { PgOptions } from '../types';
+import { bound, detached } from './async-context';
+import { isLeftInTransaction, noteStatus } from './left-transaction';
 
 // The methods that go over those of pg. Under the kill switch, and once covering is undone, each is pg's own and nothing
 // else.
@@ -76,23 +85,24 @@ export function clientQuery(original: Method, cover: Cover, options: PgOptions):
     if (!covers(cover) || callerOf(config) !== undefined) return original.apply(this as never, args);
     const call = lostTo(this) ?? automaticCall();
     if (call === undefined || config === null || config === undefined) return passOn(original, this, args);
+    const hand = (query: Submittable) => original.call(this as never, query);
     if (isSubmittable(config)) {
       const given = typeof values === 'function' ? values : callback;
       if (typeof given === 'function') config.callback ??= given as Callback;
-      return submit(call, this, config, options);
+      return submit(call, this, config, options, hand);
     }
     const query = createQuery(this, config, values, callback);
     if (query === undefined) return passOn(original, this, args);
     if (query.callback !== undefined) {
       // pg refuses such a callback, and says so.
       if (typeof query.callback !== 'function') return original.apply(this as never, args);
-      submit(call, this, query, options);
+      submit(call, this, query, options, hand);
       return undefined;
     }
     const result = new (this._Promise ?? Promise)((resolve, reject) => {
       query.callback = (error, answer) => (error ? reject(error) : resolve(answer));
     });
-    submit(call, this, query, options);
+    submit(call, this, query, options, hand);
     return withCallersStack(call.ctx, result);
   };
 }
@@ -114,7 +124,7 @@ export function poolQuery(original: Method, cover: Cover, options: PgOptions): M
     const values = typeof args[1] === 'function' ? undefined : args[1];
     const callback = typeof args[1] === 'function' ? args[1] : args[2];
     return answering(call.ctx, this, callback, (done) =>
-      submitToPool(call, this, config, values, done, options),
+      queryPool(call, this, config, values, done, options),
     );
   };
 }
@@ -182,8 +192,7 @@ export function clientConnect(original: Method, cover: Cover): Method {
 /** Tells a notice in the asynchronous context of the query that the server works on. */
 export function notice(original: Method): Method {
   return function (this: DriverClient, ...args: unknown[]) {
-    const active = '_activeQuery' in this ? this._activeQuery : this.activeQuery;
-    const caller = callerOf(active);
+    const caller = callerOf(activeOf(this));
     if (caller === undefined) return original.apply(this as never, args);
     return caller.runInAsyncScope(() => original.apply(this as never, args));
   };

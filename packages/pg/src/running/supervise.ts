@@ -2,8 +2,9 @@ import { AsyncResource } from 'node:async_hooks';
 import { afterFunc } from '@curfew/context';
 import { beginOperation, clock, endingOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { cancelInServer, type Cancelling } from '../cancelling/backend-cancel';
 import { endOf, tellRefused, type Call } from '../call';
+import { cancelInServer, type Cancelling } from '../cancelling/backend-cancel';
+import { lostTo } from '../cancelling/lost-client';
 import {
   destroyStream,
   isActive,
@@ -13,12 +14,9 @@ import {
   type DriverClient,
   type Submittable,
 } from '../driver';
-import { endedError } from './ended-error';
-import { lostTo } from '../cancelling/lost-client';
 import type { PgOptions } from '../types';
-
-/** Where a query carries the asynchronous context of its caller, once it is supervised. */
-const CALLER = Symbol.for('@curfew/pg.caller');
+import { markSupervised } from './caller';
+import { endedError } from './ended-error';
 
 /** What pg calls on a query as the answer comes in. All of it may call the user's listeners. */
 const EVENTS = [
@@ -27,11 +25,6 @@ const EVENTS = [
   'handlePortalSuspended',
   'handleCommandComplete',
 ] as const;
-
-/** The asynchronous context in which a query was submitted; `undefined` for one that nobody supervises. */
-export function callerOf(query: unknown): AsyncResource | undefined {
-  return (query as { [CALLER]?: AsyncResource } | null | undefined)?.[CALLER];
-}
 
 /**
  * Follows a query from here until the server is done with it, by methods of its own over those that pg calls on
@@ -129,7 +122,7 @@ export function supervise(
       };
     }
   }
-  Object.defineProperty(query, CALLER, { value: caller });
+  markSupervised(query, caller);
   // What runs at the end (sockets, timers) belongs to no request, and must not keep one alive.
   const stop = spared ? () => false : context.with(ROOT_CONTEXT, () => afterFunc(ctx, ended));
 }
