@@ -4,7 +4,6 @@ import {
   isCanceled,
   isDeadlineExceeded,
   run,
-  scope,
   withCancel,
   withoutCancel,
   withTimeout,
@@ -21,6 +20,7 @@ import {
 } from '@curfew/context/spi';
 import { connect, instrumentPg, query } from '@curfew/pg';
 import pg from 'pg';
+import { useManualClock } from '../../../test/manual-clock';
 import { coveredDatabase } from './database';
 import { proxy, rejection } from './support';
 
@@ -59,7 +59,8 @@ describe('its error', () => {
     const pool = db.open.pool({ max: 1 });
     const [ctx] = withCancel(background());
     const client = await pool.connect();
-    const ahead = client.query('SELECT pg_sleep(0.05)');
+    const unlock = await db.server.lock(7);
+    const ahead = client.query('SELECT pg_advisory_lock_shared(7)');
     const queued = rejection(run(ctx, () => client.query('SELECT 1')));
     const waiting = rejection(run(ctx, () => pool.query('SELECT 1')));
     hangUp(ctx);
@@ -69,6 +70,7 @@ describe('its error', () => {
       expect(error.cause).toBe(ctx.err());
       expect(error).not.toBe(ctx.err());
     }
+    await unlock();
     await ahead;
     client.release();
   });
@@ -177,7 +179,12 @@ describe('under a context that has ended', () => {
       operationBegun: ({ name }: Operation) => seen.push(`begun ${name}`),
       operationSettled: ({ name }: Operation) => seen.push(`settled ${name}`),
     });
-    const going = context.with(ctx, () => pool.query('SELECT pg_sleep(0.02), 1 AS n'));
+    const unlock = await db.server.lock(7);
+    const going = context.with(ctx, () =>
+      pool.query('SELECT pg_advisory_lock_shared(7), 1 AS n /* spared */'),
+    );
+    await db.server.running('spared');
+    await unlock();
     expect((await going).rows).toMatchObject([{ n: 1 }]);
     stop();
     expect(seen).toEqual(['begun pg.query', 'settled pg.query']);
@@ -203,8 +210,11 @@ describe('where it may not cancel', () => {
       cancel(new Error('the program itself'));
       expect((await run(ctx, () => client.query('SELECT 1 AS n'))).rows).toEqual([{ n: 1 }]);
       expect(await rejection(query(ctx, client, 'SELECT 1'))).toBe(ctx.err());
-      const late = rejection(scope({ timeout: 20 }, (own) => query(own, client, 'SELECT pg_sleep(600)')));
-      expect(isDeadlineExceeded(await late)).toBe(true);
+      const [explicit, end] = withCancel(background());
+      const running = rejection(query(explicit, client, 'SELECT pg_sleep(600) /* given */'));
+      await db.server.running('given');
+      end(new Error('the program itself'));
+      expect(isCanceled(await running)).toBe(true);
       await db.server.idle();
       (pool as unknown as { _pendingQueue: unknown[] })._pendingQueue.length = 0;
       client.release();
@@ -219,15 +229,14 @@ describe('where it may not cancel', () => {
   ])('a query goes on after the end of its context where %s', async (_, change) => {
     const pool = db.open.pool({ max: 1 });
     const [ctx, cancel] = withCancel(background());
-    // It waits for a lock that the test holds, and so for as long as the test needs.
-    await db.server.client.query('SELECT pg_advisory_lock(7)');
-    const running = run(ctx, () => pool.query('SELECT 1 AS n, pg_advisory_lock(7) /* goes on */'));
+    const unlock = await db.server.lock(7);
+    const running = run(ctx, () => pool.query('SELECT 1 AS n, pg_advisory_lock_shared(7) /* goes on */'));
     await db.server.running('goes on');
     const waiting = run(ctx, () => pool.query('SELECT 2 AS n'));
     const restore = change();
     try {
       cancel(new Error('the program itself'));
-      await db.server.client.query('SELECT pg_advisory_unlock(7)');
+      await unlock();
       expect((await running).rows).toMatchObject([{ n: 1 }]);
       expect((await waiting).rows).toEqual([{ n: 2 }]);
       expect((await run(ctx, () => pool.query('SELECT 3 AS n'))).rows).toEqual([{ n: 3 }]);
@@ -248,13 +257,13 @@ describe('where it may not cancel', () => {
 });
 
 test('whoever reads err() and so notices a deadline runs nothing of this; the time of the end is exact', async () => {
+  const { clock, restore } = useManualClock();
   const pool = db.open.pool();
   const client = await pool.connect();
   const [ctx, cancel] = withTimeout(background(), 100);
   const running = rejection(run(ctx, () => client.query('SELECT pg_sleep(600) /* noticed */')));
   await db.server.running('noticed');
-  const blockedUntil = performance.now() + 200;
-  while (performance.now() < blockedUntil);
+  clock.block(230);
   const held = () => Object.prototype.hasOwnProperty.call(client, '_pulseQueryQueue');
   expect(isDeadlineExceeded(ctx.err())).toBe(true);
   expect(held()).toBe(false);
@@ -262,7 +271,8 @@ test('whoever reads err() and so notices a deadline runs nothing of this; the ti
   expect(held()).toBe(true);
   expect(isDeadlineExceeded(await running)).toBe(true);
   // Since the deadline, of which nobody knew for as long as the loop was blocked.
-  expect(db.hooks.cancels[0]?.duration).toBeGreaterThan(90);
+  expect(db.hooks.cancels[0]?.duration).toBe(130);
   client.release();
   cancel();
+  restore();
 });

@@ -14,6 +14,7 @@ import {
 import { isAutomatic } from '@curfew/context/spi';
 import { instrumentPg } from '@curfew/pg';
 import pg from 'pg';
+import { useManualClock } from '../../../test/manual-clock';
 import { coveredDatabase } from './database';
 import { noting, rejection, until } from './support';
 
@@ -24,12 +25,16 @@ const marked = (mark: string) => withValue(background(), KEY, mark);
 const mark = () => context.active().getValue(KEY);
 
 test('a request that ends stops pool.query in the server, without a change of the code', async () => {
+  const { clock, restore } = useManualClock();
   const pool = db.open.pool();
   await pool.query('SELECT 1');
-  const error = await rejection(
+  const running = rejection(
     scope({ timeout: 200 }, () => pool.query('SELECT pg_sleep(600) /* unchanged */')),
   );
-  expect(isDeadlineExceeded(error)).toBe(true);
+  await db.server.running('unchanged');
+  clock.advance(200);
+  expect(isDeadlineExceeded(await running)).toBe(true);
+  restore();
   await db.server.idle();
   await until('the client is back', () => pool.idleCount === 1);
   expect(db.hooks.outcomes()).toEqual(['canceled']);

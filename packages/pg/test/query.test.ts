@@ -9,8 +9,9 @@ import {
   withTimeout,
 } from '@curfew/context';
 import { nodeOf, retire, subscribe, type Operation } from '@curfew/context/spi';
-import { backstop, query } from '@curfew/pg';
+import { backstop, connect, query } from '@curfew/pg';
 import { Client, type Pool } from 'pg';
+import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 import { database } from './database';
 import { proxy, rejection, until, type HeldCancel } from './support';
 
@@ -32,7 +33,7 @@ describe('what becomes of the query', () => {
     let held: HeldCancel | undefined;
     const between = await proxy(db.postgres.port, (cancel) => (held = cancel));
     const client = await connected({ port: between.port });
-    await db.server.client.query('SELECT pg_advisory_lock(1)');
+    const unlock = await db.server.lock(1);
     const [ctx, cancel] = withCancel(background());
     const first = query(ctx, client, 'SELECT pg_advisory_lock(1), 1 AS n /* late */');
     await db.server.running('late');
@@ -40,7 +41,7 @@ describe('what becomes of the query', () => {
     await until('the cancel is on its way', () => held !== undefined);
     let settled = false;
     void first.finally(() => (settled = true));
-    await db.server.client.query('SELECT pg_advisory_unlock(1)');
+    await unlock();
     const next = query(background(), client, 'SELECT 2 AS n /* innocent */');
     await until(
       'the server has answered',
@@ -92,11 +93,15 @@ describe('what becomes of the query', () => {
   });
 
   test('a deadline stops the query as DeadlineExceeded', async () => {
+    const { clock, restore } = useManualClock();
     const [ctx, cancel] = withTimeout(background(), 50);
-    const error = await rejection(query(ctx, db.open.pool(), sleepFor('deadline')));
-    expect(isDeadlineExceeded(error)).toBe(true);
+    const running = rejection(query(ctx, db.open.pool(), sleepFor('deadline')));
+    await db.server.running('deadline');
+    clock.advance(50);
+    expect(isDeadlineExceeded(await running)).toBe(true);
     await db.server.idle();
     cancel();
+    restore();
   });
 
   test('a cancel by an administrator is no business of ours: 57014 passes untouched', async () => {
@@ -165,18 +170,61 @@ describe('what is never sent', () => {
     await client.end();
   });
 
-  test('a query whose deadline passes while a blocked event loop hides it is not sent', async () => {
-    const client = await connected();
-    const [ctx, cancel] = withTimeout(background(), 5);
-    const before = query(background(), client, 'SELECT 1');
-    const queued = rejection(query(ctx, client, 'CREATE TABLE never_made ()'));
-    const blockedUntil = Date.now() + 10;
-    while (Date.now() < blockedUntil);
-    await before;
-    expect(isDeadlineExceeded(await queued)).toBe(true);
-    expect((await client.query(`SELECT to_regclass('never_made') AS made`)).rows).toEqual([{ made: null }]);
-    cancel();
-    await client.end();
+  describe('while a blocked event loop hides that its deadline has passed', () => {
+    let clock: ManualClock;
+    let restore: () => void;
+    beforeEach(() => ({ clock, restore } = useManualClock()));
+    afterEach(() => restore());
+
+    test('a query is refused as ever: in a later turn of the loop, and no operation begins', async () => {
+      const client = await connected();
+      const [ctx, cancel] = withTimeout(background(), 50);
+      clock.block(50);
+      const begun: string[] = [];
+      const stop = subscribe({ operationBegun: ({ name }: Operation) => begun.push(name ?? '') });
+      let turned = false;
+      setImmediate(() => (turned = true));
+      const error = await rejection(query(ctx, client, 'SELECT 1'));
+      expect(error).toBe(ctx.err());
+      expect({ turned, begun, refused: db.hooks.refused() }).toEqual({ turned: true, begun: [], refused: 1 });
+      stop();
+      cancel();
+      await client.end();
+    });
+
+    test('a query that waited behind another on its client is not sent when its turn comes', async () => {
+      const client = await connected();
+      const [ctx, cancel] = withTimeout(background(), 50);
+      // pg calls back and sends the next from its queue in one go.
+      const ahead = new Promise<void>((resolve) => client.query('SELECT 1', () => resolve(clock.block(50))));
+      const queued = rejection(query(ctx, client, 'CREATE TABLE never_made ()'));
+      await ahead;
+      expect(isDeadlineExceeded(await queued)).toBe(true);
+      expect((await client.query(`SELECT to_regclass('never_made') AS made`)).rows).toEqual([{ made: null }]);
+      cancel();
+      await client.end();
+    });
+
+    test('no client is checked out', async () => {
+      const pool = db.open.pool();
+      const [ctx, cancel] = withTimeout(background(), 50);
+      clock.block(50);
+      expect(await rejection(connect(ctx, pool))).toBe(ctx.err());
+      expect(pool.totalCount).toBe(0);
+      cancel();
+    });
+
+    test('a client that arrives then goes back to its pool', async () => {
+      const pool = db.open.pool({ max: 1 });
+      const only = await pool.connect();
+      const [ctx, cancel] = withTimeout(background(), 50);
+      const waiting = rejection(connect(ctx, pool));
+      clock.block(50);
+      only.release();
+      expect(await waiting).toBe(ctx.err());
+      expect(pool.idleCount).toBe(1);
+      cancel();
+    });
   });
 });
 
@@ -203,14 +251,14 @@ describe('what is never cancelled', () => {
        CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED
        FOR EACH ROW EXECUTE FUNCTION wait_at_commit()`,
     );
-    await db.server.client.query('SELECT pg_advisory_lock(2)');
+    const unlock = await db.server.lock(2);
     const [ctx, cancel] = withCancel(background());
     await query(ctx, client, 'BEGIN');
     await query(ctx, client, 'INSERT INTO slow VALUES (1)');
     const committing = query(ctx, client, 'COMMIT');
     await db.server.running('COMMIT');
     cancel(new Error('hung up'));
-    await db.server.client.query('SELECT pg_advisory_unlock(2)');
+    await unlock();
     expect((await committing).command).toBe('COMMIT');
     expect(db.hooks.cancels).toEqual([]);
     expect((await client.query('SELECT count(*)::int AS n FROM slow')).rows).toEqual([{ n: 1 }]);
@@ -218,7 +266,7 @@ describe('what is never cancelled', () => {
   });
 
   test('a query goes on after its request was retired, and under withoutCancel', async () => {
-    await db.server.client.query('SELECT pg_advisory_lock(3)');
+    const unlock = await db.server.lock(3);
     const pool = db.open.pool();
     const [request] = withCancel(background());
     const [ctx, cancel] = withCancel(background());
@@ -227,20 +275,20 @@ describe('what is never cancelled', () => {
     await until('both wait', async () => (await db.server.count(`wait_event_type = 'Lock'`)) === 2);
     retire(request);
     cancel(new Error('hung up'));
-    await db.server.client.query('SELECT pg_advisory_unlock(3)');
+    await unlock();
     expect((await after).rows).toMatchObject([{ n: 1 }]);
     expect((await detached).rows).toMatchObject([{ n: 2 }]);
   });
 
   test('a query in a pipeline is left alone, because a cancel would hit whichever is running', async () => {
     const client = await connected({ pipeline: true });
-    await db.server.client.query('SELECT pg_advisory_lock(4)');
+    const unlock = await db.server.lock(4);
     const [ctx, cancel] = withCancel(background());
     const first = query(background(), client, 'SELECT pg_advisory_lock(4), 1 AS n /* pipelined */');
     const second = query(ctx, client, 'SELECT 2 AS n');
     await db.server.running('pipelined');
     cancel(new Error('hung up'));
-    await db.server.client.query('SELECT pg_advisory_unlock(4)');
+    await unlock();
     expect((await first).rows).toMatchObject([{ n: 1 }]);
     expect((await second).rows).toEqual([{ n: 2 }]);
     expect(await rejection(query(ctx, client, 'SELECT 3'))).toBe(ctx.err());
@@ -293,7 +341,7 @@ describe('when the cancel does not help', () => {
       connectionString: db.postgres.connectionString.replace(String(db.postgres.port), String(between.port)),
       max: 1,
     });
-    await db.server.client.query('SELECT pg_advisory_lock(5)');
+    const unlock = await db.server.lock(5);
     const [ctx, cancel] = withCancel(background());
     const running = query(ctx, pool, 'SELECT pg_advisory_lock(5), pg_backend_pid() AS pid /* doubt */', [], {
       cancelTimeout: 50,
@@ -301,7 +349,7 @@ describe('when the cancel does not help', () => {
     await db.server.running('doubt');
     cancel(new Error('hung up'));
     await until('the cancel is on its way', () => held.length > 0);
-    await db.server.client.query('SELECT pg_advisory_unlock(5)');
+    await unlock();
     const used = (await running).rows[0]?.['pid'];
     const { rows } = await query(background(), pool, 'SELECT pg_backend_pid() AS pid');
     expect(rows[0]?.['pid']).not.toBe(used);

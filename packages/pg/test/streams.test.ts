@@ -110,7 +110,7 @@ test.each([numbers(1_000), 'CREATE TEMPORARY TABLE IF NOT EXISTS nothing ()'])(
   async (text) => {
     const client = await db.open.pool({ max: 1 }).connect();
     const [ctx] = withCancel(background());
-    const ahead = client.query('SELECT pg_sleep(0.02)');
+    const ahead = client.query('SELECT 1');
     const stream = run(ctx, () => client.query(new QueryStream(text)));
     // A read waits for the server to describe the cursor.
     const failed = new Promise((resolve) => stream.on('error', resolve).on('data', () => undefined));
@@ -165,16 +165,15 @@ test('a cursor fails the reads that wait, with or without a listener, and can be
 test("pg's own Query without a callback goes on where nobody listens to its errors", async () => {
   const client = await db.open.pool({ max: 1 }).connect();
   const [ctx] = withCancel(background());
-  // It waits for a lock that the test holds, and so for as long as the test needs.
-  await db.server.client.query('SELECT pg_advisory_lock(7)');
-  const slow = new pg.Query('SELECT 1 AS n, pg_advisory_lock(7) /* events */');
+  const unlock = await db.server.lock(7);
+  const slow = new pg.Query('SELECT 1 AS n, pg_advisory_lock_shared(7) /* events */');
   const going = run(ctx, () => client.query(slow));
   const rows: unknown[] = [];
   going.on('row', (row) => rows.push(row));
   const done = new Promise((resolve) => going.on('end', resolve));
   await db.server.running('events');
   hangUp(ctx);
-  await db.server.client.query('SELECT pg_advisory_unlock(7)');
+  await unlock();
   await done;
   expect(rows).toMatchObject([{ n: 1 }]);
   client.release();

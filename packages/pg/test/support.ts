@@ -28,6 +28,11 @@ export async function monitor(connectionString: string) {
     count,
     running: (text: string) =>
       until(`running ${text}`, async () => (await count(`state = 'active' AND query LIKE '%${text}%'`)) > 0),
+    /** Holds a lock: queries that take it wait for as long as the test needs them to. Returns how to let them go on. */
+    async lock(key: number): Promise<() => Promise<unknown>> {
+      await client.query('SELECT pg_advisory_lock($1)', [key]);
+      return () => client.query('SELECT pg_advisory_unlock($1)', [key]);
+    },
     idle: () => until('no backend active', async () => (await count(`state = 'active'`)) === 0),
     end: () => client.end(),
   };
