@@ -1,8 +1,10 @@
-// An import may follow an arrow of the design and nothing else; what is imported is declared.
+// An import may follow an arrow of the design and nothing else; what is imported is declared; within a package, imports
+// run in no circle and on few floors.
 import { isBuiltin } from 'node:module';
 import { dirname, join, resolve, sep } from 'node:path';
-import { existsSync, readFileSync } from 'node:fs';
-import ts from 'typescript';
+import { existsSync } from 'node:fs';
+import { checkAudience } from './audience.mjs';
+import { checkShape, importsOf, shapeLine } from './shape.mjs';
 import { main, packagesOf, readJson, shown, sourcesOf } from './workspace.mjs';
 
 /** What each package may import. An arrow that is not drawn here is drawn nowhere. */
@@ -41,10 +43,13 @@ const CORE = 'context';
 
 export function checkImports(root) {
   const packages = packagesOf(root).filter((it) => it.written);
+  for (const pkg of packages) console.log(shapeLine(pkg));
   const folderOf = new Map(packages.map((it) => [it.manifest.name, it.folder]));
   return packages.flatMap((pkg) => [
     ...(pkg.folder in ARROWS ? [] : [`packages/${pkg.folder}: not in the design's list of packages`]),
     ...checkReferences(pkg, folderOf),
+    ...checkShape(root, pkg),
+    ...checkAudience(root, pkg),
     ...sourcesOf(pkg.dir).flatMap((file) =>
       importsOf(file)
         .map((specifier) => problemWith(pkg, file, specifier, folderOf))
@@ -52,12 +57,6 @@ export function checkImports(root) {
         .map((problem) => `${shown(root, file)}: ${problem}`),
     ),
   ]);
-}
-
-/** Every specifier of a file: `import`, `export … from`, `import()`, `require`, and types. */
-function importsOf(file) {
-  const found = ts.preProcessFile(readFileSync(file, 'utf8'), true, true);
-  return [...found.importedFiles, ...found.typeReferenceDirectives].map((it) => it.fileName);
 }
 
 function problemWith(pkg, file, specifier, folderOf) {

@@ -40,6 +40,24 @@ function pkg(folder: string, source: string, manifest: object = {}): Tree {
   };
 }
 
+/** Further sources of a package, by their place in `src`. */
+function sources(folder: string, files: Record<string, string>): Tree {
+  return Object.fromEntries(
+    Object.entries(files).map(([name, text]) => [`packages/${folder}/src/${name}.ts`, text]),
+  );
+}
+
+/** Files of which each imports the next. */
+function chain(length: number): Record<string, string> {
+  return Object.fromEntries(
+    Array.from({ length }, (_, i) => [`f${i}`, i < length - 1 ? `import './f${i + 1}';` : '']),
+  );
+}
+
+function manyIn(folder: string, count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${folder}/g${i}`, '']));
+}
+
 const core = pkg('context', `import { context } from '@opentelemetry/api';\nexport { context };`);
 
 describe('check-imports', () => {
@@ -102,10 +120,88 @@ describe('check-imports', () => {
       /no reference to @curfew\/context/,
     ],
     ['a package that the design does not list', pkg('extras', ''), /not in the design's list/],
+    [
+      'imports that run in a circle, of types alone too, through folders',
+      {
+        ...pkg('context', `export { a } from './a/a';`),
+        ...sources('context', {
+          'a/a': `import type { B } from '../b';\nexport const a: B = 1;`,
+          b: `import { a } from './a/a';\nexport type B = typeof a;`,
+        }),
+      },
+      /packages\/context: imports run in a circle: (a\/a → b → a\/a|b → a\/a → b)$/m,
+    ],
+    [
+      'a package that grows taller',
+      { ...pkg('context', ''), ...sources('context', chain(30)) },
+      /packages\/context: 30 floors, at most \d+: f0 → f1 → /,
+    ],
+    [
+      'more files in a folder than a stranger takes in',
+      { ...pkg('context', ''), ...sources('context', manyIn('room', 15)) },
+      /packages\/context\/src\/room: 15 files side by side, at most 14/,
+    ],
   ])('reports %s', (_, tree, problem) => {
     const { status, problems } = on(tree);
     expect(problems).toMatch(problem);
     expect(status).toBe(1);
+  });
+
+  it('prints how tall and how wide each package is', () => {
+    const tree = plant({ ...core, ...sources('context', { ...chain(3), ...manyIn('room', 14) }) });
+    const { stdout } = spawnSync(process.execPath, [join(SCRIPTS, 'check-imports.mjs'), tree], {
+      encoding: 'utf8',
+    });
+    expect(stdout).toMatch(/^context: 3 floors of \d+, 14 files side by side of 14$/m);
+  });
+
+  it('does not count the entry points of a package among the files of its folder', () => {
+    const exports = { '.': { default: './dist/index.js' }, './spi': { default: './dist/spi.js' } };
+    const tree = {
+      ...pkg('context', '', { exports }),
+      ...sources('context', { spi: '', ...manyIn('.', 14) }),
+    };
+    expect(on(tree)).toEqual({ status: 0, problems: '' });
+  });
+
+  describe('on what adapters take from the door for telemetry', () => {
+    const spi = {
+      ...core,
+      ...sources('context', {
+        'spi/adapters': `export { end } from '../index';\nexport type { Both } from '../index';`,
+        'spi/telemetry': `export { nodeOf } from '../index';\nexport type { Both, Ending } from '../index';`,
+      }),
+      'packages/http/tsconfig.json': { references: [{ path: '../context' }] },
+      'packages/telemetry/tsconfig.json': { references: [{ path: '../context' }] },
+    };
+    const dependencies = { '@curfew/context': '0.1.0' };
+    const importing = (what: string, folder = 'http') =>
+      on({ ...spi, ...pkg(folder, `import ${what} from '@curfew/context/spi';`, { dependencies }) });
+
+    it('accepts what is there for them, and for both', () => {
+      expect(importing('{ end, type Both }')).toEqual({ status: 0, problems: '' });
+    });
+
+    it('accepts what telemetry takes', () => {
+      expect(importing('{ nodeOf, type Ending }', 'telemetry')).toEqual({ status: 0, problems: '' });
+    });
+
+    it.each([
+      ['a function', '{ end, nodeOf as read }', /http\/src\/index\.ts: .* nodeOf is there for telemetry/],
+      ['a type', 'type { Ending }', /Ending is there for telemetry/],
+      ['everything at once', '* as spi', /imports by name/],
+    ])('reports %s', (_, what, problem) => {
+      const { status, problems } = importing(what);
+      expect(problems).toMatch(problem);
+      expect(status).toBe(1);
+    });
+
+    it('reports what is passed on', () => {
+      const source = `export { nodeOf } from '@curfew/context/spi';`;
+      expect(on({ ...spi, ...pkg('http', source, { dependencies }) }).problems).toMatch(
+        /nodeOf is there for telemetry/,
+      );
+    });
   });
 });
 
