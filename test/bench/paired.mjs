@@ -11,12 +11,6 @@ const sorted = (list) => [...list].sort((a, b) => a - b);
 export const quantile = (list, share) => sorted(list)[Math.floor((list.length - 1) * share)];
 export const median = (list) => quantile(list, 0.5);
 
-/** Microseconds of CPU since an earlier reading of `process.cpuUsage`, for each of `count`. */
-export function cpuSince(before, count) {
-  const { user, system } = process.cpuUsage(before);
-  return { user: user / count, total: (user + system) / count };
-}
-
 /** The machine, the version and the load, without which a figure means nothing. */
 export function machine() {
   const load = loadavg().map((each) => each.toFixed(1));
@@ -28,6 +22,39 @@ export function machine() {
 export function more(list, digits = 2) {
   const [low, middle, high] = [0.25, 0.5, 0.75].map((share) => quantile(list, share).toFixed(digits));
   return `${middle.startsWith('-') ? '' : '+'}${middle} (${low}–${high})`;
+}
+
+/** So few at a time that what else the machine does meets all contenders alike. */
+export const AT_ONCE = 50;
+
+/**
+ * Has each contender do its work, `AT_ONCE` times in its turn and `count` times in a round, in another order each time:
+ * who comes after whom must not decide.
+ *
+ * @param ways Functions that do the work once, by the name of the contender.
+ * @returns Of each round its turns, and of each turn µs of CPU of this process by contender.
+ */
+export async function inTurns(ways, rounds, count) {
+  const names = Object.keys(ways);
+  const found = [];
+  // The first is to warm up.
+  for (let round = -1; round < rounds; round++) {
+    const turns = [];
+    for (let turn = 0; turn < count / AT_ONCE; turn++) {
+      const spent = new Map();
+      for (const place of names.keys()) {
+        const name = names[(place + turn + round + names.length) % names.length];
+        const work = ways[name];
+        const before = process.cpuUsage();
+        for (let index = 0; index < AT_ONCE; index++) await work();
+        const { user, system } = process.cpuUsage(before);
+        spent.set(name, (user + system) / AT_ONCE);
+      }
+      turns.push(spent);
+    }
+    if (round >= 0) found.push(turns);
+  }
+  return found;
 }
 
 /**

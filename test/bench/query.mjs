@@ -8,7 +8,7 @@ import { background, withCancel, withTimeout } from '@curfew/context';
 import { instrumentPg, query } from '@curfew/pg';
 import { install } from '@curfew/telemetry';
 import { startPostgres } from '../../packages/demo/dist/postgres.js';
-import { brief, cpuSince, machine, printRow } from './paired.mjs';
+import { AT_ONCE, brief, inTurns, machine, printRow } from './paired.mjs';
 
 const [rounds = 11, queries = 2_500] = brief ? [1, 100] : process.argv.slice(2).map(Number);
 const require = createRequire(import.meta.url);
@@ -59,33 +59,12 @@ const WAYS = {
 const NAMES = Object.keys(WAYS);
 const FLOORS = { 'covered, traced, nothing to cancel': 'plain, traced' };
 
-/** So few at a time that what else the machine does meets all ways alike. */
-const AT_ONCE = 50;
-
-/** One round of every way, a few queries of each in turn: for each turn, µs of CPU a query, by the name of the way. */
-async function round(on, number) {
-  const turns = [];
-  for (let turn = 0; turn < queries / AT_ONCE; turn++) {
-    const spent = new Map();
-    for (let place = 0; place < NAMES.length; place++) {
-      const name = NAMES[(place + turn + number) % NAMES.length];
-      const make = WAYS[name];
-      const before = process.cpuUsage();
-      for (let index = 0; index < AT_ONCE; index++) await make(on);
-      spent.set(name, cpuSince(before, AT_ONCE).total);
-    }
-    turns.push(spent);
-  }
-  return turns;
-}
-
 console.log(machine());
 console.log(`µs of CPU a query, medians of ${rounds} × ${queries}, ${AT_ONCE} of each way in turn\n`);
 for (const on of ['client', 'pool']) {
   if (on === 'pool') for (const each of all) each.client.release();
-  await round(on, 0);
-  const found = [];
-  for (let number = 0; number < rounds; number++) found.push(await round(on, number));
+  const ways = Object.fromEntries(NAMES.map((name) => [name, () => WAYS[name](on)]));
+  const found = await inTurns(ways, rounds, queries);
   console.log(`| ${on}.query | µs | more than plain, median of rounds (quartiles) |\n|---|---|---|`);
   for (const name of NAMES) printRow(name, FLOORS[name] ?? 'plain', found);
   console.log();
