@@ -1,11 +1,11 @@
 // What telemetry adds to a context's life, with the real store and no spans: the same loop with it off and on, in
-// turn, in one process each. usage: node test/bench/telemetry.mjs [--rounds 9]
+// turn, in one process each. usage: node test/bench/telemetry.mjs [--rounds 9] [--brief]
 import { execFileSync } from 'node:child_process';
-import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { background, withCancel, withTimeout } from '@curfew/context';
 import { clock } from '@curfew/context/spi';
 import { install } from '@curfew/telemetry';
+import { brief, machine, median, more } from './paired.mjs';
 
 const [, , mode, life] = process.argv;
 
@@ -31,19 +31,26 @@ if (mode === 'off' || mode === 'on') {
   console.log(figures[4]);
 } else {
   const index = process.argv.indexOf('--rounds');
-  const rounds = index < 0 ? 9 : Number(process.argv[index + 1]);
-  const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+  const rounds = brief ? 1 : index < 0 ? 9 : Number(process.argv[index + 1]);
   const measure = (...args) =>
     Number(execFileSync(process.execPath, [fileURLToPath(import.meta.url), ...args], { encoding: 'utf8' }));
-  console.log(`Node ${process.version}, ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}`);
-  console.log(`medians of ${rounds} paired rounds in fresh processes; ns a life\n`);
-  console.log('| life | off | on | added |');
-  console.log('|---|---|---|---|');
+  console.log(machine());
+  console.log(
+    `medians of ${rounds} paired rounds in fresh processes; ns a life; off once more is the noise\n`,
+  );
+  console.log('| life | off | off, again | on | added (quartiles) |');
+  console.log('|---|---|---|---|---|');
   for (const name of Object.keys(lives)) {
-    const pairs = Array.from({ length: rounds }, () => [measure('off', name), measure('on', name)]);
-    const off = median(pairs.map(([figure]) => figure));
-    const on = median(pairs.map(([, figure]) => figure));
-    const added = median(pairs.map(([without, withIt]) => withIt - without));
-    console.log(`| ${name} | ${off.toFixed(0)} | ${on.toFixed(0)} | ${added.toFixed(0)} |`);
+    const found = Array.from({ length: rounds }, () => ({
+      off: measure('off', name),
+      on: measure('on', name),
+      again: measure('off', name),
+    }));
+    const cells = ['off', 'again', 'on'].map((mode) => median(found.map((each) => each[mode])).toFixed(0));
+    const added = more(
+      found.map(({ off, on }) => on - off),
+      0,
+    );
+    console.log(`| ${[name, ...cells, added].join(' | ')} |`);
   }
 }

@@ -2,6 +2,7 @@
 import { askRows } from './ask.mjs';
 import { cancelRows } from './cancel.mjs';
 import { deriveRows } from './derive.mjs';
+import { fanOutRows } from './fan-out.mjs';
 import { memoryRows } from './memory.mjs';
 
-export const rows = { ...deriveRows, ...cancelRows, ...askRows, ...memoryRows };
+export const rows = { ...deriveRows, ...cancelRows, ...fanOutRows, ...askRows, ...memoryRows };

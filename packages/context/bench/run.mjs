@@ -1,7 +1,7 @@
 // Prints one table: every row beside the floor, Node's own AbortSignal, effect and Go's own context, medians over fresh processes.
 // usage: node bench/run.mjs [--rounds 5] [--node /path/to/another/node] [--rows text] [--brief]
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { rows } from './rows.mjs';
@@ -23,6 +23,11 @@ const GO = {
   'derive and cancel, 10,000 siblings': 'DeriveCancelSiblings',
   'derive with a timeout, release': 'DeriveTimeout',
   'cancel 10,000 children with an onEnd each, per child': 'CancelWide',
+  'cancel 10 children with an onEnd each, per child': 'FanOutWide10',
+  'cancel 1,000 children with an onEnd each, per child': 'FanOutWide1000',
+  'cancel 100 children of 100 children, an onEnd each, per child': 'FanOutSquare100',
+  'cancel a chain 1,000 deep with an onEnd each, per level': 'FanOutDeep1000',
+  'cancel one context with 10,000 onEnd, per callback': 'Callbacks10000',
   'cancel a chain 1,000 deep, per level': 'CancelDeep1000',
   'cancel a chain 10,000 deep, per level': 'CancelDeep10000',
   'is it done? no deadline': 'Err',
@@ -59,24 +64,38 @@ const show = (figure) =>
 
 const node = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
 const go = goFigures();
-console.log(`Node ${node}, ${go.version}, ${cpus()[0].model}, ${new Date().toISOString().slice(0, 10)}`);
+const load = loadavg().map((each) => each.toFixed(1));
+console.log(
+  `Node ${node}, ${go.version}, ${cpus()[0].model}, load ${load.join(' ')}, ${new Date().toISOString().slice(0, 10)}`,
+);
 console.log(`medians of ${rounds} fresh processes; ns each, or bytes\n`);
-console.log('| row | floor | Curfew | Go | Curfew ÷ Go | AbortController | AbortSignal.any | effect |');
-console.log('|---|---|---|---|---|---|---|---|');
+// Curfew once more: by how much the two differ is noise.
+console.log(
+  '| row | floor | Curfew | again | Go | Curfew ÷ Go | AbortController | AbortSignal.any | effect |',
+);
+console.log('|---|---|---|---|---|---|---|---|---|');
 for (const [row, { contenders }] of Object.entries(rows)) {
   if (!row.includes(values.rows)) continue;
   const figures = {};
   // Round by round, contender by contender, so that a drift of the machine's speed meets all of them.
   for (let round = 0; round < rounds; round++) {
-    for (const contender of Object.keys(contenders)) {
-      const args = ['--expose-gc', here('./measure.mjs'), row, contender, values.brief ? 'brief' : 'full'];
+    for (const contender of [...Object.keys(contenders), 'again']) {
+      const measured = contender === 'again' ? 'curfew' : contender;
+      const args = [
+        '--expose-gc',
+        '--no-warnings',
+        here('./measure.mjs'),
+        row,
+        measured,
+        values.brief ? 'brief' : 'full',
+      ];
       (figures[contender] ??= []).push(Number(execFileSync(values.node, args, { encoding: 'utf8' })));
     }
   }
   const goes = median(go.figures[GO[row]]);
   const ours = median(figures.curfew);
   const ratio = goes === undefined ? '–' : (ours / goes).toFixed(2);
-  const cells = [median(figures.floor), ours, goes].map(show);
+  const cells = [median(figures.floor), ours, median(figures.again), goes].map(show);
   console.log(
     `| ${row} | ${cells.join(' | ')} | ${ratio} | ${[figures.native, figures.any, figures.effect].map((list) => show(median(list))).join(' | ')} |`,
   );

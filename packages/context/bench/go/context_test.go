@@ -4,6 +4,7 @@ package bench
 import (
 	"context"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 )
@@ -82,6 +83,75 @@ func BenchmarkCancelWide(b *testing.B) {
 		}
 		sinkValue = kept
 		return cancel
+	})
+}
+
+// fanOut ends trees of one shape, in which every context is told in its turn; `grow` adds what child makes under a top.
+func fanOut(b *testing.B, size, trees int, grow func(top context.Context, child func(context.Context) context.Context)) {
+	each(b, size*trees, func() func() {
+		cancels := make([]context.CancelFunc, trees)
+		var kept []listener
+		child := func(parent context.Context) context.Context {
+			ctx, cancel := context.WithCancel(parent)
+			ctx.Done()
+			kept = append(kept, listener{ctx, cancel})
+			return ctx
+		}
+		for i := range cancels {
+			var top context.Context
+			top, cancels[i] = context.WithCancel(context.Background())
+			grow(top, child)
+		}
+		sinkValue = kept
+		return func() {
+			for _, cancel := range cancels {
+				cancel()
+			}
+		}
+	})
+}
+
+func wide(width int) func(context.Context, func(context.Context) context.Context) {
+	return func(top context.Context, child func(context.Context) context.Context) {
+		for i := 0; i < width; i++ {
+			child(top)
+		}
+	}
+}
+
+func BenchmarkFanOutWide10(b *testing.B)   { fanOut(b, 10, 1000, wide(10)) }
+func BenchmarkFanOutWide1000(b *testing.B) { fanOut(b, 1000, 10, wide(1000)) }
+
+func BenchmarkFanOutSquare100(b *testing.B) {
+	fanOut(b, 100+100*100, 1, func(top context.Context, child func(context.Context) context.Context) {
+		for i := 0; i < 100; i++ {
+			wide(100)(child(top), child)
+		}
+	})
+}
+
+func BenchmarkFanOutDeep1000(b *testing.B) {
+	fanOut(b, 1000, 10, func(top context.Context, child func(context.Context) context.Context) {
+		for i := 0; i < 1000; i++ {
+			top = child(top)
+		}
+	})
+}
+
+// Go has no callbacks but in goroutines of their own, which are waited for.
+func BenchmarkCallbacks10000(b *testing.B) {
+	const count = 10_000
+	each(b, count, func() func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		var called sync.WaitGroup
+		called.Add(count)
+		for i := 0; i < count; i++ {
+			context.AfterFunc(ctx, called.Done)
+		}
+		return func() {
+			cancel()
+			called.Wait()
+		}
 	})
 }
 
