@@ -9,7 +9,7 @@ import {
 } from '../plumbing/errors';
 import { guarded } from './guard';
 import { noteCut } from './own-errors';
-import type { Ending } from '../tree/protocol';
+import type { Ending } from '../plumbing/protocol';
 import { from, nodeOf } from '../verbs/roots';
 
 /**

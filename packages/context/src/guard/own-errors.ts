@@ -1,6 +1,6 @@
 import { context, type Context } from '@opentelemetry/api';
 import { AUTOMATIC } from '../plumbing/keys';
-import type { Ending } from '../tree/protocol';
+import type { Ending } from '../plumbing/protocol';
 import { nodeOf } from '../verbs/roots';
 import { runtime } from '../plumbing/runtime';
 

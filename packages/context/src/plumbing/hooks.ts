@@ -1,6 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import type { Reason } from './errors';
-import type { ContextNode, Ending, Operation, Origin } from '../tree/protocol';
+import type { ContextNode, Ending, Operation, Origin } from './protocol';
 
 /** A context or span that started from a root while a live cancellable context was active. */
 export interface ChainBreak {

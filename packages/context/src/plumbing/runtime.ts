@@ -2,7 +2,7 @@ import { systemClock, type Clock } from './clock';
 import type { Guard } from '../guard/guard';
 import { globalSlot } from './global-slot';
 import { createHookBoard, type HookBoard } from './hooks';
-import { PROTOCOL, type Due, type Ending } from '../tree/protocol';
+import { PROTOCOL, type Due, type Ending } from './protocol';
 
 /** One timer structure serves every deadline of the process. */
 export interface Deadlines {

@@ -8,7 +8,7 @@ import { NODE_KEY } from '../plumbing/keys';
 import { runtime } from '../plumbing/runtime';
 import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from '../plumbing/types';
 import { begin } from '../tree/operation';
-import type { Ending, Operation, Origin } from '../tree/protocol';
+import type { Ending, Operation, Origin } from '../plumbing/protocol';
 import { cancelFunction, deriveUntil } from '../verbs/derive';
 import { nodeOf } from '../verbs/roots';
 
@@ -26,7 +26,7 @@ export type { AdapterEvent, Hooks, RefusedCall } from '../plumbing/hooks';
 export { SUPPRESS_TRACING_KEY } from '../plumbing/keys';
 export { patchMethod, type Patch } from '../plumbing/patch';
 export { currentOperation } from '../tree/operation';
-export type { Ending, Operation, Origin, Outcome } from '../tree/protocol';
+export type { Ending, Operation, Origin, Outcome } from '../plumbing/protocol';
 
 /** How an adapter ends a context. */
 export interface EndOptions {

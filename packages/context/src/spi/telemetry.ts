@@ -23,7 +23,7 @@ export {
   type Layer,
   type Operations,
   type RootMark,
-} from '../tree/protocol';
+} from '../plumbing/protocol';
 export { nodeOf } from '../verbs/roots';
 
 /**

@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api';
 import { expireIfDue } from './ending';
 import { callLater } from './notify';
-import type { Callback, ContextNode } from './protocol';
+import type { Callback, ContextNode } from '../plumbing/protocol';
 
 const never = () => false;
 

@@ -1,6 +1,6 @@
 import { MAX_DELAY } from '../plumbing/clock';
 import { expire } from './ending';
-import type { ContextNode, Due } from './protocol';
+import type { ContextNode, Due } from '../plumbing/protocol';
 import { runtime, type Deadlines } from '../plumbing/runtime';
 
 /** Removed deadlines stay in the heap until they outnumber the live ones by this many, and are then swept out. */

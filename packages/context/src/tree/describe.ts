@@ -1,8 +1,8 @@
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { FOREIGN } from '../plumbing/keys';
-import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from './protocol';
+import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
-import { dateOf } from './state';
+import { dateOf } from './answers';
 
 const names = new WeakMap<ContextNode, (parent: string) => string>();
 

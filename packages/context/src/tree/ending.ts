@@ -9,7 +9,7 @@ import {
 import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
 import { callLater, notify } from './notify';
 import { currentOperation } from './operation';
-import type { ContextNode, Ending, Origin, Outcome } from './protocol';
+import type { ContextNode, Ending, Origin, Outcome } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 
 /** One end. Mutable here alone: the fan-out grows while the subtree is marked. */

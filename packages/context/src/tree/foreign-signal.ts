@@ -1,7 +1,7 @@
 import { builtin } from '../plumbing/builtin';
 import { cancelNode } from './ending';
 import { reasonOf } from '../plumbing/errors';
-import type { ContextNode } from './protocol';
+import type { ContextNode } from '../plumbing/protocol';
 
 interface Events {
   addAbortListener?(signal: AbortSignal, listener: () => void): Disposable;

@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api';
 import { call } from './notify';
-import type { Callback, ContextNode } from './protocol';
+import type { Callback, ContextNode } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 
 /**

@@ -1,6 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { FOREIGN } from '../plumbing/keys';
-import type { Layer } from './protocol';
+import type { Layer } from '../plumbing/protocol';
 
 /** The value of the nearest layer with this key. */
 export function lookup(layers: Layer, key: symbol): unknown {

@@ -11,8 +11,8 @@ import {
   type Ending,
   type Layer,
   type Operations,
-} from './protocol';
-import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './state';
+} from '../plumbing/protocol';
+import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './answers';
 import type { CancelContext, Context } from '../plumbing/types';
 import { put } from './view';
 

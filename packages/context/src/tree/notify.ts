@@ -1,5 +1,5 @@
 import { context } from '@opentelemetry/api';
-import type { Callback, ContextNode } from './protocol';
+import type { Callback, ContextNode } from '../plumbing/protocol';
 
 /** Calls the callbacks, each in the OpenTelemetry context that was active when it was registered. */
 export function notify(nodes: readonly ContextNode[]): void {

@@ -1,6 +1,6 @@
 import { context, diag, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
 import { OPERATION_KEY } from '../plumbing/keys';
-import type { ContextNode, Operation, Operations } from './protocol';
+import type { ContextNode, Operation, Operations } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 import type { OperationOptions } from '../plumbing/types';
 

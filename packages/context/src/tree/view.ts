@@ -3,7 +3,7 @@ import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { FOREIGN, NODE_KEY } from '../plumbing/keys';
 import { beneath, lookup } from './layers';
-import type { ContextNode, Layer, RootMark } from './protocol';
+import type { ContextNode, Layer, RootMark } from '../plumbing/protocol';
 import type { Context } from '../plumbing/types';
 
 /** A context that adds one value to another, or that shows a foreign one with Curfew's methods. */

@@ -1,6 +1,6 @@
 import { addCallback } from './callback';
 import { errorOf, expireIfDue, releaseNode } from './ending';
-import type { ContextNode, Operation } from './protocol';
+import type { ContextNode, Operation } from '../plumbing/protocol';
 
 /**
  * Somebody waits for a promise until a context ends. This is all that the promise holds of it, and it is emptied once

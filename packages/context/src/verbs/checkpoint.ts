@@ -1,6 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext } from '../plumbing/arguments';
-import { errOf } from '../tree/state';
+import { errOf } from '../tree/answers';
 import { nodeOf } from './roots';
 import { runtime } from '../plumbing/runtime';
 

@@ -5,7 +5,7 @@ import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from '../tree
 import { reasonOf } from '../plumbing/errors';
 import { NODE_KEY } from '../plumbing/keys';
 import { TreeNode } from '../tree/node';
-import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../tree/protocol';
+import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../plumbing/protocol';
 import { nodeOf } from './roots';
 import { runtime } from '../plumbing/runtime';
 import { followSignal } from '../tree/foreign-signal';

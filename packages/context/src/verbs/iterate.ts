@@ -1,6 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, wrongType } from '../plumbing/arguments';
-import { errOf } from '../tree/state';
+import { errOf } from '../tree/answers';
 import { nodeOf } from './roots';
 import { untilEnd } from '../tree/wait';
 

@@ -2,7 +2,7 @@ import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkKey } from '../plumbing/arguments';
 import { describe, isPlainRoot } from '../tree/describe';
 import { NODE_KEY } from '../plumbing/keys';
-import { PROTOCOL, type ContextNode, type Layer, type RootMark } from '../tree/protocol';
+import { PROTOCOL, type ContextNode, type Layer, type RootMark } from '../plumbing/protocol';
 import type { Context } from '../plumbing/types';
 import { layersOf, put, View, wrap } from '../tree/view';
 

@@ -3,7 +3,7 @@ import { context } from '@opentelemetry/api';
 import { checkContext, checkFunction, checkOptions, wrongType } from '../plumbing/arguments';
 import { OPERATION_KEY } from '../plumbing/keys';
 import { begin, inside, isPromise } from '../tree/operation';
-import type { Operation } from '../tree/protocol';
+import type { Operation } from '../plumbing/protocol';
 import { from, nodeOf } from './roots';
 import type { Context, OperationOptions } from '../plumbing/types';
 

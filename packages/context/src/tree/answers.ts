@@ -1,7 +1,7 @@
 import { builtin } from '../plumbing/builtin';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { errorOf, expireIfDue } from './ending';
-import type { ContextNode, Due } from './protocol';
+import type { ContextNode, Due } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 
 // What a context answers about its node. Each answer compares the clock first, so that a blocked event loop

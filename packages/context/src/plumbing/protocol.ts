@@ -1,6 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import type { CanceledError, DeadlineExceededError, Reason } from '../plumbing/errors';
-import type { CancelContext } from '../plumbing/types';
+import type { CanceledError, DeadlineExceededError, Reason } from './errors';
+import type { CancelContext } from './types';
 
 /**
  * The ABI between installed copies of this package, and between it and telemetry: the fields of a node, its
