@@ -10,7 +10,8 @@ import {
 import { guarded } from './guard';
 import { noteCut } from './own-errors';
 import type { Ending } from '../plumbing/protocol';
-import { from, nodeOf } from '../verbs/roots';
+import { errorIn, nodeOf } from '../tree/carried';
+import { checkContext } from '../plumbing/arguments';
 
 /**
  * Whether a call or query that the program did not put under a context itself may be ended with the one it was made
@@ -50,7 +51,8 @@ export function cancelsAutomatically(): boolean {
  * ```
  */
 export function automaticError(ctx: OtelContext, cause?: unknown): CanceledError | DeadlineExceededError {
-  const error = from(ctx).err();
+  checkContext(ctx, 'ctx');
+  const error = errorIn(ctx);
   const node = nodeOf(ctx);
   if (node !== undefined) noteCut(node);
   return markAutomatic(endError(reasonOf(error) ?? 'canceled', { cause: cause ?? error }));

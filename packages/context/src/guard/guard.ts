@@ -2,9 +2,7 @@ import { diag } from '@opentelemetry/api';
 import { wrongType } from '../plumbing/arguments';
 import { builtin } from '../plumbing/builtin';
 import { isOwn } from './own-errors';
-import { runtime } from '../plumbing/runtime';
-
-type Emit = (this: unknown, event: unknown, ...args: unknown[]) => boolean;
+import { runtime, type Emit, type Guard } from '../plumbing/runtime';
 
 /** What of Node's process the guard needs; each member is missed where it is not. */
 interface Host {
@@ -12,23 +10,6 @@ interface Host {
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly execArgv?: readonly string[];
   hasUncaughtExceptionCaptureCallback?(): boolean;
-}
-
-/** What the guard of a process keeps, for every installed copy. */
-export interface Guard {
-  /** Automatic forms in force. */
-  installed: number;
-  /** What `setGuard` says; `undefined` leaves it to the environment. */
-  wanted: boolean | undefined;
-  /** What of ours stands at `process.emit`, and asks; one that somebody has patched over passes everything on. */
-  emit: Emit | undefined;
-  /** Ours that were put there so far: none is put twice. */
-  readonly made: WeakSet<Emit>;
-  /** How many of them are there. */
-  wraps: number;
-  /** Errors and promises that were taken. */
-  readonly taken: WeakSet<object>;
-  said: boolean;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { context, type Context } from '@opentelemetry/api';
 import { AUTOMATIC } from '../plumbing/keys';
 import type { Ending } from '../plumbing/protocol';
-import { nodeOf } from '../verbs/roots';
+import { nodeOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 
 /** How many errors are looked at, causes and members of an AggregateError together. */

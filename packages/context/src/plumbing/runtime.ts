@@ -1,5 +1,4 @@
 import { systemClock, type Clock } from './clock';
-import type { Guard } from '../guard/guard';
 import { globalSlot } from './global-slot';
 import { createHookBoard, type HookBoard } from './hooks';
 import { PROTOCOL, type Due, type Ending } from './protocol';
@@ -15,6 +14,26 @@ export interface Deadlines {
   readonly size: number;
   /** Whether a timer is armed, for tests. */
   readonly armed: boolean;
+}
+
+/** `process.emit`. */
+export type Emit = (this: unknown, event: unknown, ...args: unknown[]) => boolean;
+
+/** What the guard of a process keeps, for every installed copy. */
+export interface Guard {
+  /** Automatic forms in force. */
+  installed: number;
+  /** What `setGuard` says; `undefined` leaves it to the environment. */
+  wanted: boolean | undefined;
+  /** What of ours stands at `process.emit`, and asks; one that somebody has patched over passes everything on. */
+  emit: Emit | undefined;
+  /** Ours that were put there so far: none is put twice. */
+  readonly made: WeakSet<Emit>;
+  /** How many of them are there. */
+  wraps: number;
+  /** Errors and promises that were taken. */
+  readonly taken: WeakSet<object>;
+  said: boolean;
 }
 
 /** What all installed copies of one protocol share. */

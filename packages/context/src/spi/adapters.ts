@@ -10,7 +10,7 @@ import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from '../
 import { begin } from '../tree/operation';
 import type { Ending, Operation, Origin } from '../plumbing/protocol';
 import { cancelFunction, deriveUntil } from '../verbs/derive';
-import { nodeOf } from '../verbs/roots';
+import { nodeOf } from '../tree/carried';
 
 // What whoever connects Curfew to a protocol, a framework or a driver works with. It knows contexts, and how they ended;
 // the fields of a node are none of its business.

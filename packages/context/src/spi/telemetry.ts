@@ -24,7 +24,7 @@ export {
   type Operations,
   type RootMark,
 } from '../plumbing/protocol';
-export { nodeOf } from '../verbs/roots';
+export { nodeOf } from '../tree/carried';
 
 /**
  * Listens to the hooks, beside whoever else does, in this installed copy and in others of the same protocol; returns

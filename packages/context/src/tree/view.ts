@@ -1,4 +1,5 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
+import { nodeIn } from './carried';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { FOREIGN, NODE_KEY } from '../plumbing/keys';
@@ -36,23 +37,23 @@ export class View implements Context, Layer {
   }
 
   get signal(): AbortSignal | undefined {
-    return live(this.node)?.signal;
+    return nodeIn(this.node)?.signal;
   }
 
   err(): CanceledError | DeadlineExceededError | undefined {
-    return live(this.node)?.err();
+    return nodeIn(this.node)?.err();
   }
 
   cause(): unknown {
-    return live(this.node)?.cause();
+    return nodeIn(this.node)?.cause();
   }
 
   deadline(): Date | undefined {
-    return live(this.node)?.deadline();
+    return nodeIn(this.node)?.deadline();
   }
 
   remaining(): number {
-    return live(this.node)?.remaining() ?? Infinity;
+    return nodeIn(this.node)?.remaining() ?? Infinity;
   }
 
   throwIfDone(): void {
@@ -61,13 +62,8 @@ export class View implements Context, Layer {
   }
 
   toString(): string {
-    return describe(live(this.node), this.node, this);
+    return describe(nodeIn(this.node), this.node, this);
   }
-}
-
-/** The node, of whatever protocol, if it is one and not the mark of a root. It answers by its own methods. */
-function live(node: ContextNode | RootMark | undefined): ContextNode | undefined {
-  return node !== undefined && node.protocol !== 0 ? (node as ContextNode) : undefined;
 }
 
 /** Puts a value over layers. Setting our own key replaces the node, as a library that copies contexts does. */

@@ -1,7 +1,6 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext } from '../plumbing/arguments';
-import { errOf } from '../tree/answers';
-import { nodeOf } from './roots';
+import { errorIn } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 
 /**
@@ -43,9 +42,8 @@ function turn(): Promise<void> {
  */
 export async function checkpoint(ctx: OtelContext): Promise<void> {
   checkContext(ctx, 'ctx');
-  const node = nodeOf(ctx);
   const throwIfDone = () => {
-    const error = node && errOf(node);
+    const error = errorIn(ctx);
     if (error !== undefined) throw error;
   };
   throwIfDone();

@@ -3,7 +3,8 @@ import { checkContext, checkDuration, checkFunction, checkOptions } from '../plu
 import { addCallback } from '../tree/callback';
 import { withTimeout } from './derive';
 import { neverCalled } from './on-end';
-import { nodeOf, withoutCancel } from './roots';
+import { nodeOf } from '../tree/carried';
+import { withoutCancel } from './roots';
 import { run } from './run';
 import { runtime } from '../plumbing/runtime';
 import type { CleanupDone } from '../plumbing/hooks';

@@ -6,7 +6,7 @@ import { reasonOf } from '../plumbing/errors';
 import { NODE_KEY } from '../plumbing/keys';
 import { TreeNode } from '../tree/node';
 import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../plumbing/protocol';
-import { nodeOf } from './roots';
+import { nodeOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 import { followSignal } from '../tree/foreign-signal';
 import type { Cancel, CancelContext, DeriveOptions } from '../plumbing/types';

@@ -1,7 +1,7 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, wrongType } from '../plumbing/arguments';
 import { errOf } from '../tree/answers';
-import { nodeOf } from './roots';
+import { nodeOf } from '../tree/carried';
 import { untilEnd } from '../tree/wait';
 
 const ignore = () => undefined;

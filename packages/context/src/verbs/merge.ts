@@ -6,7 +6,7 @@ import { cancelNode, expireIfDue, releaseNode } from '../tree/ending';
 import { callDue, inheritDeadlines } from '../tree/inherit-deadlines';
 import type { TreeNode } from '../tree/node';
 import { Flag, type ContextNode, type Due } from '../plumbing/protocol';
-import { nodeOf } from './roots';
+import { nodeOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 import type { Cancel, CancelContext, DeriveOptions } from '../plumbing/types';
 

@@ -1,7 +1,7 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkFunction } from '../plumbing/arguments';
 import { addCallback } from '../tree/callback';
-import { nodeOf } from './roots';
+import { nodeOf } from '../tree/carried';
 
 /** On a context that never ends, a callback is never called: stopping it succeeds once. */
 export function neverCalled(): () => boolean {

@@ -12,27 +12,6 @@ const TODO_MARK: RootMark = { protocol: 0, root: 'todo', description: 'context.T
 const TODO = new View(TODO_MARK, undefined, undefined, undefined);
 
 /**
- * The node that a context carries: `undefined` for a root, and for one of another protocol number. However often a
- * context is wrapped, it is the same node. On the hot path of everything: it takes its argument on trust, and what is no
- * Context fails with the engine's own TypeError.
- *
- * @example
- * ```ts
- * import { background, withCancel, withValue } from '@curfew/context';
- * import { nodeOf } from '@curfew/context/spi';
- * const [ctx, cancel] = withCancel(background(), { name: 'search' });
- * nodeOf(withValue(ctx, Symbol('key'), 1)) === nodeOf(ctx); // => true
- * nodeOf(ctx)?.name; // => 'search'
- * nodeOf(background()); // => undefined
- * cancel();
- * ```
- */
-export function nodeOf(ctx: OtelContext): ContextNode | undefined {
-  const carried = ctx.getValue(NODE_KEY) as ContextNode | RootMark | undefined;
-  return carried !== undefined && carried.protocol === PROTOCOL ? carried : undefined;
-}
-
-/**
  * The root of all contexts: never done, without values, the same object at each call. As Go's `Background`.
  * For the main program, tests and work that belongs to no request; within one, derive from `active()` or from the
  * context at hand, or what you start outlives it (telemetry counts that as a broken chain).

@@ -4,7 +4,8 @@ import { checkContext, checkFunction, checkOptions, wrongType } from '../plumbin
 import { OPERATION_KEY } from '../plumbing/keys';
 import { begin, inside, isPromise } from '../tree/operation';
 import type { Operation } from '../plumbing/protocol';
-import { from, nodeOf } from './roots';
+import { nodeOf } from '../tree/carried';
+import { from } from './roots';
 import type { Context, OperationOptions } from '../plumbing/types';
 
 /**

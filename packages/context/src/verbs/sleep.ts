@@ -3,7 +3,7 @@ import { checkContext, checkDuration } from '../plumbing/arguments';
 import { addCallback } from '../tree/callback';
 import { MAX_DELAY } from '../plumbing/clock';
 import { errorOf, expireIfDue } from '../tree/ending';
-import { nodeOf } from './roots';
+import { nodeOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 
 /**
