@@ -25,7 +25,7 @@ export { globalSlot } from '../plumbing/global-slot';
 export type { AdapterEvent, Hooks, RefusedCall } from '../plumbing/hooks';
 export { SUPPRESS_TRACING_KEY } from '../plumbing/keys';
 export { patchMethod, type Patch } from '../plumbing/patch';
-export { currentOperation } from '../tree/operation';
+export { currentOperation } from '../plumbing/current-operation';
 export type { Ending, Operation, Origin, Outcome } from '../plumbing/protocol';
 
 /** How an adapter ends a context. */

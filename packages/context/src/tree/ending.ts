@@ -8,7 +8,7 @@ import {
 } from '../plumbing/errors';
 import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
 import { callLater, notify } from './notify';
-import { currentOperation } from './operation';
+import { currentOperation } from '../plumbing/current-operation';
 import type { ContextNode, Ending, Origin, Outcome } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 

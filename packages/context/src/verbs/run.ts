@@ -2,7 +2,8 @@ import type { Context as OtelContext } from '@opentelemetry/api';
 import { context } from '@opentelemetry/api';
 import { checkContext, checkFunction, checkOptions, wrongType } from '../plumbing/arguments';
 import { OPERATION_KEY } from '../plumbing/keys';
-import { begin, inside, isPromise } from '../tree/operation';
+import { inside } from '../plumbing/current-operation';
+import { begin } from '../tree/operation';
 import type { Operation } from '../plumbing/protocol';
 import { nodeOf } from '../tree/carried';
 import { from } from './roots';
@@ -92,4 +93,15 @@ function settleWith<T>(operation: Operation, promise: Promise<T>): Promise<T> {
       throw error;
     },
   );
+}
+
+/** Whether a value is a promise of this or another realm: told by its tag, since `instanceof` fails across realms. */
+function isPromise(value: unknown): value is Promise<unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    return Object.prototype.toString.call(value) === '[object Promise]';
+  } catch {
+    // A proxy whose traps throw is passed on as it is.
+    return false;
+  }
 }
