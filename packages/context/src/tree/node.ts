@@ -2,7 +2,6 @@ import { addCallback } from './callback';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { NODE_KEY } from '../plumbing/keys';
-import { lookup } from './layers';
 import {
   PROTOCOL,
   type Callback,
@@ -14,7 +13,7 @@ import {
 } from '../plumbing/protocol';
 import { causeOf, deadlineOf, errOf, remainingOf, signalOf } from './answers';
 import type { CancelContext, Context } from '../plumbing/types';
-import { put } from './view';
+import { lookup, put } from './view';
 
 /** A cancellable context: the node of the tree, and the view of it that users hold, in one object. */
 export class TreeNode implements CancelContext, ContextNode {

@@ -3,7 +3,6 @@ import { nodeIn } from './carried';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { FOREIGN, NODE_KEY } from '../plumbing/keys';
-import { beneath, lookup } from './layers';
 import type { ContextNode, Layer, RootMark } from '../plumbing/protocol';
 import type { Context } from '../plumbing/types';
 
@@ -76,12 +75,49 @@ export function put(
   if (key === NODE_KEY) {
     return new View(value as ContextNode | undefined, layers.key, layers.value, layers.rest);
   }
-  return new View(node, key, value, beneath(layers, key, again));
+  return new View(node, key, value, beneath(layers, key));
 }
 
-/** A layer once more, over what is left of those beneath it. */
-function again(layer: Layer, rest: Layer | undefined): Layer {
-  return new View(layer.node, layer.key, layer.value, rest);
+/** The value of the nearest layer with this key. */
+export function lookup(layers: Layer, key: symbol): unknown {
+  let layer: Layer | undefined = layers;
+  while (layer !== undefined) {
+    if (layer.key === key) return layer.value;
+    if (layer.key === FOREIGN) return (layer.value as OtelContext).getValue(key);
+    layer = layer.rest;
+  }
+  return undefined;
+}
+
+/** Shadowed layers are looked for when there are this many, and each time that their number has doubled. */
+const FIRST_COMPACTION = 32;
+
+/**
+ * What a new value with this key is put onto: `layers`, without what nobody could read any more. Without this, a loop
+ * that sets the same key again and again, as middleware does with spans, would make a thousand layers that hold a
+ * thousand spans.
+ */
+function beneath(layers: Layer, key: symbol): Layer | undefined {
+  // The new value hides this one. One without a key has no value: it only keeps a node, and the new one keeps its own.
+  if (layers.key === key || layers.key === undefined) return layers.rest;
+  const { depth } = layers;
+  const isPowerOfTwo = (depth & (depth - 1)) === 0;
+  if (depth < FIRST_COMPACTION || !isPowerOfTwo) return layers;
+  return withoutShadowed(layers, key);
+}
+
+/** The layers anew, less those whose key is that of one above, or of the new one. */
+function withoutShadowed(layers: Layer, key: symbol): Layer | undefined {
+  const kept: Layer[] = [];
+  const seen = new Set<symbol | undefined>([key]);
+  for (let layer: Layer | undefined = layers; layer !== undefined; layer = layer.rest) {
+    if (seen.has(layer.key)) continue;
+    seen.add(layer.key);
+    kept.push(layer);
+  }
+  let rebuilt: Layer | undefined;
+  for (const { node, key: own, value } of kept.reverse()) rebuilt = new View(node, own, value, rebuilt);
+  return rebuilt;
 }
 
 /** A view of a context of somebody else's class. */
