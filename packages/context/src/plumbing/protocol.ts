@@ -159,8 +159,8 @@ export interface ContextNode extends CancelContext {
   lastCallback: Callback | undefined;
   /** Made when the signal is first read. */
   controller: AbortController | undefined;
-  /** Undoes the link to a foreign signal or to a context of another protocol. */
-  unlink: (() => void) | undefined;
+  /** How to stop listening to what ends it beside its parent: signals, contexts of another tree. Only `links` writes it. */
+  unlink: (() => void)[] | undefined;
   /** `undefined` where no operation is unsettled, and once it has ended. */
   operations: Operations | undefined;
   /** Telemetry's own: the index of its record, or -1. */

@@ -1,4 +1,3 @@
-import { diag } from '@opentelemetry/api';
 import {
   endError,
   markAutomatic,
@@ -7,6 +6,7 @@ import {
   type Reason,
 } from '../plumbing/errors';
 import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
+import { unlinkAll } from './links';
 import { callLater, notify } from './notify';
 import { currentOperation } from '../plumbing/current-operation';
 import type { ContextNode, Ending, Origin, Outcome } from '../plumbing/protocol';
@@ -194,16 +194,7 @@ function letGo(node: ContextNode): void {
     if (observedLimitPassed(node)) tellObserved(node, 'deadline_exceeded', 'deadline');
     runtime.deadlines?.remove(own);
   }
-  if (node.unlink !== undefined) {
-    const unlink = node.unlink;
-    node.unlink = undefined;
-    try {
-      unlink();
-    } catch (error) {
-      // Of somebody else's signal: it keeps a listener that does nothing any more. The rest of the tree must not.
-      diag.debug('curfew: what a context listened to did not let go of it', error);
-    }
-  }
+  if (node.unlink !== undefined) unlinkAll(node);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { builtin } from '../plumbing/builtin';
 import { cancelNode } from './ending';
 import { reasonOf } from '../plumbing/errors';
+import { link } from './links';
 import type { ContextNode } from '../plumbing/protocol';
 
 interface Events {
@@ -36,9 +37,10 @@ export function followSignal(node: ContextNode, signal: AbortSignal): void {
   const heard = () => {
     // Anybody can dispatch an event of this name: only the signal itself tells. A forged one has used the listener up.
     if (signal.aborted) endBySignal(node, signal);
-    else node.unlink = listen(signal, heard);
+    else stop = listen(signal, heard);
   };
-  node.unlink = listen(signal, heard);
+  let stop = listen(signal, heard);
+  link(node, () => stop());
 }
 
 function endBySignal(node: ContextNode, signal: AbortSignal): void {

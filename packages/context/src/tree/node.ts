@@ -28,7 +28,7 @@ export class TreeNode implements CancelContext, ContextNode {
   firstCallback: Callback | undefined = undefined;
   lastCallback: Callback | undefined = undefined;
   controller: AbortController | undefined = undefined;
-  unlink: (() => void) | undefined = undefined;
+  unlink: (() => void)[] | undefined = undefined;
   operations: Operations | undefined = undefined;
   slot = -1;
 

@@ -4,6 +4,7 @@ import { deadlines } from '../tree/deadlines';
 import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from '../tree/ending';
 import { reasonOf } from '../plumbing/errors';
 import { NODE_KEY } from '../plumbing/keys';
+import { link } from '../tree/links';
 import { TreeNode } from '../tree/node';
 import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../plumbing/protocol';
 import { nodeOf } from '../tree/carried';
@@ -242,7 +243,7 @@ function followProtocol(node: TreeNode, up: ContextNode): void {
     return;
   }
   const stop = up.onEnd(ended);
-  node.unlink = () => void stop();
+  link(node, () => void stop());
 }
 
 /** A root while a live context is active is a chain that broke, unless it was detached on purpose. */

@@ -4,6 +4,7 @@ import { addCallback } from '../tree/callback';
 import { cancelFunction, derive } from './derive';
 import { cancelNode, expireIfDue, releaseNode } from '../tree/ending';
 import { callDue, inheritDeadlines } from '../tree/inherit-deadlines';
+import { forgetLink, link } from '../tree/links';
 import type { TreeNode } from '../tree/node';
 import { Flag, type ContextNode, type Due } from '../plumbing/protocol';
 import { nodeOf } from '../tree/carried';
@@ -62,11 +63,12 @@ function follow(node: TreeNode, up: ContextNode, terms: Terms): void {
       endWith(node, up);
       takeDeadline(node, up, terms);
       // Nothing is to come from a request that is retired, and it must not be kept for as long as a job lives.
-      if (up.ending !== undefined) node.unlink = undefined;
+      if (up.ending !== undefined) forgetLink(node, unlink);
     },
     'due',
   );
-  node.unlink = () => void stop();
+  const unlink = () => void stop();
+  link(node, unlink);
   if (up.due !== undefined) takeDeadline(node, up, terms);
 }
 
