@@ -132,6 +132,8 @@ export const Flag = {
   BORN_DONE: 2,
   /** Set by withTimeout or withDeadline, for the name. */
   WITH_DEADLINE: 4,
+  /** Follows a context of another protocol for as long as something is to be called at its end, or runs under it. */
+  STAND_IN: 8,
 } as const;
 
 /**

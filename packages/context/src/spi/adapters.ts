@@ -10,7 +10,7 @@ import type { Cancel, CancelContext, DeriveOptions, OperationOptions } from '../
 import { begin } from '../tree/operation';
 import type { Ending, Operation, Origin } from '../plumbing/protocol';
 import { cancelFunction, deriveUntil } from '../verbs/derive';
-import { nodeOf } from '../tree/carried';
+import { carriedBy, endOf, nodeOf } from '../tree/carried';
 
 // What whoever connects Curfew to a protocol, a framework or a driver works with. It knows contexts, and how they ended;
 // the fields of a node are none of its business.
@@ -136,7 +136,7 @@ export function retire(ctx: OtelContext): void {
 export function beginOperation(ctx: OtelContext, options?: OperationOptions): Operation | undefined {
   checkContext(ctx, 'ctx');
   checkOptions(options, 'options');
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   return node === undefined ? undefined : begin(node, options);
 }
 
@@ -169,7 +169,7 @@ export function endingOf(ctx: OtelContext): Ending | undefined {
  * ```
  */
 export function canEnd(ctx: OtelContext): boolean {
-  return nodeOf(ctx) !== undefined;
+  return carriedBy(ctx) !== undefined;
 }
 
 /**
@@ -184,7 +184,7 @@ export function canEnd(ctx: OtelContext): boolean {
  * ```
  */
 export function endsWith(ctx: OtelContext, other: OtelContext): boolean {
-  return nodeOf(ctx) === nodeOf(other);
+  return carriedBy(ctx) === carriedBy(other);
 }
 
 /**
@@ -201,7 +201,7 @@ export function endsWith(ctx: OtelContext, other: OtelContext): boolean {
  * ```
  */
 export function endingWith(ctx: OtelContext, other: OtelContext): OtelContext {
-  return nodeOf(ctx) === undefined ? ctx.setValue(NODE_KEY, nodeOf(other)) : ctx;
+  return canEnd(ctx) ? ctx : ctx.setValue(NODE_KEY, carriedBy(other));
 }
 
 /**

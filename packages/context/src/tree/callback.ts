@@ -1,5 +1,5 @@
 import { context } from '@opentelemetry/api';
-import { expireIfDue } from './ending';
+import { expireIfDue, releaseStandIn } from './ending';
 import { callLater } from './notify';
 import type { Callback, ContextNode } from '../plumbing/protocol';
 
@@ -43,5 +43,6 @@ function stop(callback: Callback): boolean {
   else if (node.firstCallback === callback) node.firstCallback = next;
   if (next !== undefined) next.prev = prev;
   else if (node.lastCallback === callback) node.lastCallback = prev;
+  releaseStandIn(node);
   return true;
 }

@@ -9,7 +9,7 @@ import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines'
 import { unlinkAll } from './links';
 import { callLater, notify } from './notify';
 import { currentOperation } from '../plumbing/current-operation';
-import type { ContextNode, Ending, Origin, Outcome } from '../plumbing/protocol';
+import { Flag, type ContextNode, type Ending, type Origin, type Outcome } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 
 /** One end. Mutable here alone: the fan-out grows while the subtree is marked. */
@@ -135,6 +135,12 @@ export function releaseNode(node: ContextNode): void {
   } else {
     complete(node, now);
   }
+}
+
+/** Lets go of a stand-in that nothing hangs on any more. */
+export function releaseStandIn(node: ContextNode): void {
+  if ((node.flags & Flag.STAND_IN) === 0) return;
+  if (node.firstCallback === undefined && node.operations === undefined) releaseNode(node);
 }
 
 /** A release that somebody has to be told of. */

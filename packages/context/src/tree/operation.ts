@@ -1,4 +1,5 @@
 import { currentOperation } from '../plumbing/current-operation';
+import { releaseStandIn } from './ending';
 import type { ContextNode, Operation, Operations } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 import type { OperationOptions } from '../plumbing/types';
@@ -27,11 +28,13 @@ class Work implements Operation {
     // Work that starts its own successor would make a chain of settled ones without an end.
     this.parent = unsettled(this.parent);
     const { operations } = this;
-    if (--operations.unsettled === 0 && operations.node !== undefined) operations.node.operations = undefined;
+    const { node } = operations;
+    if (--operations.unsettled === 0 && node !== undefined) node.operations = undefined;
     const { hooks } = runtime.board;
     if (hooks.operationSettled !== undefined) hooks.operationSettled(this);
     // It may be held for long, by those that run in it.
     this.operations = NOWHERE;
+    if (node !== undefined) releaseStandIn(node);
   }
 }
 

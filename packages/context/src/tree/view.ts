@@ -1,5 +1,4 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { nodeIn } from './carried';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
 import { FOREIGN, NODE_KEY } from '../plumbing/keys';
@@ -63,6 +62,11 @@ export class View implements Context, Layer {
   toString(): string {
     return describe(nodeIn(this.node), this.node, this);
   }
+}
+
+/** What is carried, of whatever protocol, if it is a node and not the mark of a root. It answers by its own methods. */
+export function nodeIn(carried: ContextNode | RootMark | undefined): ContextNode | undefined {
+  return carried !== undefined && carried.protocol !== 0 ? (carried as ContextNode) : undefined;
 }
 
 /** Puts a value over layers. Setting our own key replaces the node, as a library that copies contexts does. */

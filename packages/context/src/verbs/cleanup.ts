@@ -3,7 +3,7 @@ import { checkContext, checkDuration, checkFunction, checkOptions } from '../plu
 import { addCallback } from '../tree/callback';
 import { withTimeout } from './derive';
 import { neverCalled } from './on-end';
-import { nodeOf } from '../tree/carried';
+import { endOf } from '../tree/carried';
 import { withoutCancel } from './roots';
 import { run } from './run';
 import { runtime } from '../plumbing/runtime';
@@ -50,7 +50,7 @@ export function cleanup(
   checkOptions(options, 'options');
   const timeout = options?.timeout ?? DEFAULT_TIMEOUT;
   checkDuration(timeout, 'options.timeout');
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   if (node === undefined) return neverCalled();
   return addCallback(node, () => carryOut(withoutCancel(ctx), fn, timeout), 'always');
 }
@@ -69,7 +69,7 @@ async function carryOut(
     outcome = told;
     board.hooks.cleanupDone?.({ outcome, duration: clock.now() - from, ctx: detached });
   };
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   if (node !== undefined) addCallback(node, () => done('timed_out'), 'now');
   try {
     await run(ctx, { name: 'cleanup' }, fn as (ctx: unknown) => unknown);

@@ -2,16 +2,14 @@ import { context, diag, type Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkDuration, checkInstant, checkOptions, checkSignal } from '../plumbing/arguments';
 import { deadlines } from '../tree/deadlines';
 import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from '../tree/ending';
-import { reasonOf } from '../plumbing/errors';
 import { NODE_KEY } from '../plumbing/keys';
-import { link } from '../tree/links';
 import { TreeNode } from '../tree/node';
 import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../plumbing/protocol';
-import { nodeOf } from '../tree/carried';
+import { followContext, nodeOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 import { followSignal } from '../tree/foreign-signal';
 import type { Cancel, CancelContext, DeriveOptions } from '../plumbing/types';
-import { layersOf } from '../tree/view';
+import { layersOf, nodeIn } from '../tree/view';
 
 /**
  * A context that ends when its cancel function is called or the parent ends. Cancelling is synchronous: when it
@@ -131,10 +129,10 @@ export function derive(parent: OtelContext, options: DeriveOptions | undefined, 
   }
   const node = new TreeNode(options?.name, flags, layersOf(parent), undefined);
   const { hooks } = runtime.board;
-  const other = carried !== undefined && carried.protocol !== 0;
-  if (!other && hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
+  const up = nodeIn(carried);
+  if (up === undefined && hooks.chainBroken !== undefined) tellChainBroken(carried as RootMark | undefined);
   if (hooks.contextStarted !== undefined) hooks.contextStarted({ node, now });
-  if (other) followProtocol(node, carried as ContextNode);
+  if (up !== undefined) followContext(node, up);
   return node;
 }
 
@@ -221,29 +219,6 @@ export function cancelFunction(node: ContextNode): Cancel {
 function endNode(this: ContextNode, cause?: unknown): void {
   if (cause === undefined || cause === null) releaseNode(this);
   else cancelNode(this, 'canceled', 'caller', cause);
-}
-
-/** Links to a node of another protocol through the methods that every protocol has. */
-function followProtocol(node: TreeNode, up: ContextNode): void {
-  const ended = () => {
-    const error = up.err();
-    const reason = reasonOf(error) ?? 'canceled';
-    const cause = up.cause();
-    // Without a cause of its own, the cause is the error itself; this node makes one of this copy's.
-    cancelNode(
-      node,
-      reason,
-      reason === 'canceled' ? 'caller' : 'deadline',
-      cause === error ? undefined : cause,
-    );
-  };
-  // At once where it has ended already: `onEnd` would say so in a later turn only.
-  if (up.err() !== undefined) {
-    ended();
-    return;
-  }
-  const stop = up.onEnd(ended);
-  link(node, () => void stop());
 }
 
 /** A root while a live context is active is a chain that broke, unless it was detached on purpose. */

@@ -1,7 +1,8 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, wrongType } from '../plumbing/arguments';
 import { errOf } from '../tree/answers';
-import { nodeOf } from '../tree/carried';
+import type { ContextNode } from '../plumbing/protocol';
+import { endOf } from '../tree/carried';
 import { untilEnd } from '../tree/wait';
 
 const ignore = () => undefined;
@@ -38,7 +39,7 @@ export async function* iterate<T>(
 ): AsyncGenerator<T, void, undefined> {
   checkContext(ctx, 'ctx');
   const iterator = open(source);
-  const node = nodeOf(ctx);
+  let node: ContextNode | undefined;
   /** Whether the source is to be told that nobody asks for more: not once it has returned or failed by itself. */
   let going = true;
 
@@ -61,6 +62,8 @@ export async function* iterate<T>(
 
   try {
     for (;;) {
+      // Anew for each step: between them nothing listens.
+      node = endOf(ctx);
       const error = node && errOf(node);
       if (error !== undefined) throw error;
       const step = await (node === undefined ? next() : untilEnd(node, next()));

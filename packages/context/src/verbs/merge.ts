@@ -7,7 +7,7 @@ import { callDue, inheritDeadlines } from '../tree/inherit-deadlines';
 import { forgetLink, link } from '../tree/links';
 import type { TreeNode } from '../tree/node';
 import { Flag, type ContextNode, type Due } from '../plumbing/protocol';
-import { nodeOf } from '../tree/carried';
+import { endOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 import type { Cancel, CancelContext, DeriveOptions } from '../plumbing/types';
 
@@ -42,7 +42,7 @@ export function merge(
   // Read before anything is linked: a getter may throw.
   const terms: Terms = { cause: options?.cause, ref: options?.ref === true };
   const node = derive(values, options);
-  const up = nodeOf(other);
+  const up = node.ending === undefined ? endOf(other) : undefined;
   if (up !== undefined) follow(node, up, terms);
   return [node, cancelFunction(node)];
 }
@@ -56,7 +56,6 @@ function follow(node: TreeNode, up: ContextNode, terms: Terms): void {
     endWith(node, up);
     return;
   }
-  if (node.ending !== undefined) return;
   const stop = addCallback(
     up,
     () => {

@@ -1,7 +1,7 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkFunction } from '../plumbing/arguments';
 import { addCallback } from '../tree/callback';
-import { nodeOf } from '../tree/carried';
+import { endOf } from '../tree/carried';
 
 /** On a context that never ends, a callback is never called: stopping it succeeds once. */
 export function neverCalled(): () => boolean {
@@ -37,7 +37,7 @@ export function neverCalled(): () => boolean {
 export function onEnd(ctx: OtelContext, fn: () => void): () => boolean {
   checkContext(ctx, 'ctx');
   checkFunction(fn, 'fn');
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   return node === undefined ? neverCalled() : addCallback(node, fn, 'now');
 }
 
@@ -69,6 +69,6 @@ export function onEnd(ctx: OtelContext, fn: () => void): () => boolean {
 export function afterFunc(ctx: OtelContext, fn: () => unknown): () => boolean {
   checkContext(ctx, 'ctx');
   checkFunction(fn, 'fn');
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   return node === undefined ? neverCalled() : addCallback(node, fn, 'later');
 }

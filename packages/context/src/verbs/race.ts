@@ -1,7 +1,7 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, wrongType } from '../plumbing/arguments';
 import { begin } from '../tree/operation';
-import { nodeOf } from '../tree/carried';
+import { endOf } from '../tree/carried';
 import { untilEnd } from '../tree/wait';
 
 /**
@@ -26,7 +26,7 @@ export function race<T>(ctx: OtelContext, promise: PromiseLike<T>): Promise<T> {
   }
   // Once: a query builder's `then` runs the query at each call.
   const native = Promise.resolve(promise);
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   if (node === undefined) return native;
   return untilEnd(node, native, begin(node, undefined));
 }

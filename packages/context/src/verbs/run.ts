@@ -5,7 +5,7 @@ import { OPERATION_KEY } from '../plumbing/keys';
 import { inside } from '../plumbing/current-operation';
 import { begin } from '../tree/operation';
 import type { Operation } from '../plumbing/protocol';
-import { nodeOf } from '../tree/carried';
+import { endOf } from '../tree/carried';
 import { from } from './roots';
 import type { Context, OperationOptions } from '../plumbing/types';
 
@@ -37,7 +37,7 @@ export function run<T>(
   checkFunction(fn, 'fn');
   const work = fn as (ctx: Context) => T;
   const view = from(ctx);
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   if (node === undefined) return context.with(view, work as (ctx: unknown) => T, undefined, view);
   const operation = begin(node, options);
   let result: T;
@@ -77,7 +77,7 @@ export function track<T>(ctx: OtelContext, promise: PromiseLike<T>, options?: Op
     throw wrongType('promise', 'a promise', promise);
   }
   checkOptions(options, 'options');
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   if (node === undefined) return Promise.resolve(promise);
   return settleWith(begin(node, options), Promise.resolve(promise));
 }

@@ -3,7 +3,7 @@ import { checkContext, checkDuration } from '../plumbing/arguments';
 import { addCallback } from '../tree/callback';
 import { MAX_DELAY } from '../plumbing/clock';
 import { errorOf, expireIfDue } from '../tree/ending';
-import { nodeOf } from '../tree/carried';
+import { endOf } from '../tree/carried';
 import { runtime } from '../plumbing/runtime';
 
 /**
@@ -26,7 +26,7 @@ import { runtime } from '../plumbing/runtime';
 export function sleep(ctx: OtelContext, ms: number): Promise<void> {
   checkContext(ctx, 'ctx');
   checkDuration(ms, 'ms');
-  const node = nodeOf(ctx);
+  const node = endOf(ctx);
   if (node !== undefined && node.ending === undefined) expireIfDue(node);
   if (node?.ending !== undefined && !node.ending.retired) return Promise.reject(errorOf(node));
   return new Promise<void>((resolve, reject) => {
