@@ -135,7 +135,8 @@ describe.each(rows)('$verb, with $name', ({ up, down, begin }) => {
     for (let round = 0; round < 3; round++) {
       const begun = begin(down.api, ctx);
       expect(listeners(parent)).toBe(1);
-      await begun.over();
+      // What was waited for came first: nobody is told of an end.
+      expect(isCanceled(await begun.over())).toBe(false);
       expect([listeners(parent), parent.err()]).toEqual([0, undefined]);
     }
   });
@@ -221,6 +222,16 @@ describe.each(pairs)('with $name', ({ up, down }) => {
       expect(merged.cause()).toBe(winner);
       expect([values, other].map(listeners)).toEqual([0, 0]);
     }
+  });
+
+  test('merge lets go of its values although the request that it was merged with has finished before', () => {
+    const [values] = up.api.withCancel(up.api.background());
+    const [request] = down.api.withCancel(down.api.background());
+    const [, release] = down.api.merge(values, request);
+    down.spi.retire(request);
+    expect(listeners(values)).toBe(1);
+    release();
+    expect(listeners(values)).toBe(0);
   });
 
   test('merge under one that has ended does not listen to the other', () => {
