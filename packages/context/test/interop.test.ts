@@ -103,6 +103,20 @@ describe.each(wrappings)('through %s', (_, wrap) => {
   });
 });
 
+test('a context of somebody else’s that has layers of its own is no context of ours', () => {
+  class MapContext extends ThreeMethods {
+    readonly layers = ['roads', 'rivers'];
+  }
+  const [inner, cancel] = withCancel(background());
+  const map = new MapContext(inner.setValue(USER, 'ada'));
+  const view = withValue(map, createContextKey('other'), 1);
+  const [child] = withCancel(map);
+  expect([view, child, from(map)].map((ctx) => ctx.getValue(USER))).toEqual(['ada', 'ada', 'ada']);
+  expect(child.toString()).toBe('MapContext.WithCancel.WithCancel');
+  cancel('why');
+  expect([view, child, from(map)].map((ctx) => ctx.cause())).toEqual(['why', 'why', 'why']);
+});
+
 test('span, baggage and values come along where a context is derived, run and detached', () => {
   const baggage = propagation.createBaggage({ k: { value: 'v' } });
   const parent = propagation.setBaggage(trace.setSpan(ROOT_CONTEXT.setValue(USER, 'ada'), span), baggage);

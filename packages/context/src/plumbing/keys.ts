@@ -12,6 +12,9 @@ export const OPERATION_KEY = createContextKey('@curfew/context.operation.v1');
 /** The key of the bottom layer that holds a context of somebody else's class. */
 export const FOREIGN = Symbol.for('@curfew/context.foreign.v1');
 
+/** Where a context of ours, of whatever copy, has its values. What a stranger's class calls `layers` is its own affair. */
+export const LAYERS = Symbol.for('@curfew/context.layers.v1');
+
 /** The key under which OpenTelemetry marks the work of exporters, which belongs to nobody's request and in no trace. */
 export const SUPPRESS_TRACING_KEY = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 

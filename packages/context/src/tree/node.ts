@@ -1,7 +1,7 @@
 import { addCallback } from './callback';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
-import { NODE_KEY } from '../plumbing/keys';
+import { LAYERS, NODE_KEY } from '../plumbing/keys';
 import {
   PROTOCOL,
   type Callback,
@@ -38,6 +38,10 @@ export class TreeNode implements CancelContext, ContextNode {
     readonly layers: Layer,
     public parent: ContextNode | undefined,
   ) {}
+
+  get [LAYERS](): Layer {
+    return this.layers;
+  }
 
   getValue(key: symbol): unknown {
     return key === NODE_KEY ? this : lookup(this.layers, key);

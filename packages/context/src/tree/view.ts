@@ -1,7 +1,7 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';
-import { FOREIGN, NODE_KEY } from '../plumbing/keys';
+import { FOREIGN, LAYERS, NODE_KEY } from '../plumbing/keys';
 import type { ContextNode, Layer, RootMark } from '../plumbing/protocol';
 import type { Context } from '../plumbing/types';
 
@@ -18,7 +18,7 @@ export class View implements Context, Layer {
     this.depth = rest === undefined ? 1 : rest.depth + 1;
   }
 
-  get layers(): Layer {
+  get [LAYERS](): Layer {
     return this;
   }
 
@@ -131,5 +131,5 @@ export function wrap(ctx: OtelContext): View {
 
 /** The layers of any context: its own if it is one of ours or of another copy's, else a view of it. */
 export function layersOf(ctx: OtelContext): Layer {
-  return (ctx as { layers?: Layer }).layers ?? wrap(ctx);
+  return (ctx as { [LAYERS]?: Layer })[LAYERS] ?? wrap(ctx);
 }

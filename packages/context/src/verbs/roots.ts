@@ -1,7 +1,7 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkKey } from '../plumbing/arguments';
 import { describe, isPlainRoot } from '../tree/describe';
-import { NODE_KEY } from '../plumbing/keys';
+import { LAYERS, NODE_KEY } from '../plumbing/keys';
 import { PROTOCOL, type ContextNode, type Layer, type RootMark } from '../plumbing/protocol';
 import type { Context } from '../plumbing/types';
 import { layersOf, put, View, wrap } from '../tree/view';
@@ -82,7 +82,7 @@ export function active(): Context {
  */
 export function from(ctx: OtelContext): Context {
   checkContext(ctx, 'ctx');
-  return 'layers' in ctx ? (ctx as unknown as Context) : wrap(ctx);
+  return LAYERS in ctx ? (ctx as unknown as Context) : wrap(ctx);
 }
 
 /**
