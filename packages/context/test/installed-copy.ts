@@ -16,6 +16,8 @@ const PACKAGE = join(__dirname, '..');
 export interface InstalledCopy {
   readonly api: typeof import('@curfew/context');
   readonly spi: typeof import('@curfew/context/spi');
+  /** Where a process of its own finds it. */
+  readonly path: string;
   remove(): void;
 }
 
@@ -51,6 +53,7 @@ export function installCopy({ anotherProtocol = false } = {}): InstalledCopy {
   return {
     api: require(join(dist, 'index.js')) as InstalledCopy['api'],
     spi: require(join(dist, 'spi.js')) as InstalledCopy['spi'],
+    path: join(dist, 'index.js'),
     remove: () => rmSync(root, { recursive: true, force: true }),
   };
 }

@@ -26,6 +26,7 @@ import {
   type Context as OtelContext,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { spawnSync } from 'node:child_process';
 import { useManualClock } from '../../../test/manual-clock';
 import { installCopy, type InstalledCopy } from './installed-copy';
 
@@ -263,6 +264,65 @@ describe('two installed copies of one protocol', () => {
       'parent canceled',
       'child canceled',
     ]);
+  });
+
+  test.each(pairs)(
+    'know who calls without a ContextManager, whichever began the work, with $name',
+    ({ up, down }) => {
+      const [ctx, release] = up.api.withCancel(up.api.background());
+      const node = up.spi.nodeOf(ctx);
+      down.api.run(ctx, () => release());
+      expect(node?.ending?.outcome).toBe('completed');
+    },
+  );
+
+  test.each(pairs)('call a context by the name that it was given, with $name', ({ up, down }) => {
+    const [ctx, stop] = up.api.notifyContext(up.api.background(), 'SIGUSR2');
+    expect(down.api.withCancel(ctx)[0].toString()).toBe(
+      'signal.NotifyContext(context.Background, [user defined signal 2]).WithCancel',
+    );
+    stop();
+  });
+
+  test.each(pairs)('refuse sixteen calls for one end, not sixteen each, with $name', ({ up, down }) => {
+    const [ctx, cancel] = up.api.withCancel(up.api.background());
+    cancel('why');
+    const taken = [up, down].map(({ spi }) => Array.from({ length: 20 }, () => spi.takeRefusal(ctx)));
+    expect(taken.flat().filter(Boolean)).toHaveLength(16);
+  });
+
+  test.each(pairs)('give way once in ten milliseconds, not once each, with $name', async ({ up, down }) => {
+    const { clock, restore } = useManualClock();
+    clock.advance(1e6);
+    await up.api.checkpoint(up.api.background());
+    let turned = false;
+    const turn = new Promise<void>((resolve) => setImmediate(resolve)).then(() => (turned = true));
+    await down.api.checkpoint(down.api.background());
+    expect(turned).toBe(false);
+    await turn;
+    restore();
+  });
+
+  test.each(pairs)('take the guard away with the last that goes, with $name', ({ up, down }) => {
+    const { emit } = process;
+    const undo = [up, down].map(({ spi }) => spi.installGuard());
+    expect(process.emit).not.toBe(emit);
+    for (const each of undo) each();
+    expect(process.emit).toBe(emit);
+  });
+
+  test('say once, and not each, that there is no ContextManager', () => {
+    const program = `
+      const { diag } = require('@opentelemetry/api');
+      diag.setLogger({ error() {}, warn: (text) => console.log(text), info() {}, debug() {}, verbose() {} });
+      for (const c of [require('@curfew/context'), require(process.argv[1])])
+        c.run(c.withCancel(c.background())[0], () => undefined);
+    `;
+    const { stdout } = spawnSync(process.execPath, ['-e', program, copy.path], {
+      encoding: 'utf8',
+      cwd: __dirname,
+    });
+    expect(stdout.match(/no ContextManager/g)).toHaveLength(1);
   });
 
   test.each(pairs)('each release has an error of its own, whoever asks, with $name', async ({ up, down }) => {

@@ -9,7 +9,7 @@ import {
 } from '../plumbing/errors';
 import { guarded } from './guard';
 import { noteCut } from './own-errors';
-import type { Ending } from '../plumbing/protocol';
+import { runtime } from '../plumbing/runtime';
 import { errorIn, nodeOf } from '../tree/carried';
 import { checkContext } from '../plumbing/arguments';
 
@@ -61,8 +61,6 @@ export function automaticError(ctx: OtelContext, cause?: unknown): CanceledError
 /** How many calls are refused for one end, whichever of the contexts that it reached they were made under. */
 const MAX_REFUSALS = 16;
 
-const refusals = new WeakMap<Ending, number>();
-
 /**
  * Whether an automatic call under a context that has ended is still to be refused. A few are, since most callers stop
  * at the first; one that tries again for ever is let through, or it would turn without ever reaching the network.
@@ -84,6 +82,7 @@ export function takeRefusal(ctx: OtelContext): boolean {
   const node = nodeOf(ctx);
   if (node?.ending === undefined) return false;
   const ending = ownEnding(node);
+  const { refusals } = runtime;
   const taken = refusals.get(ending) ?? 0;
   if (taken >= MAX_REFUSALS) return false;
   refusals.set(ending, taken + 1);

@@ -135,8 +135,7 @@ function put(guard: Guard, host: Host): boolean {
     if (guard.emit === emit && takes(guard, event, args)) return true;
     return Reflect.apply(over, this, [event, ...args]);
   };
-  guard.made.add(emit);
-  removals.set(emit, () => {
+  guard.made.set(emit, () => {
     if (host.emit !== emit) return;
     host.emit = over;
     guard.wraps--;
@@ -151,12 +150,10 @@ function put(guard: Guard, host: Host): boolean {
   return true;
 }
 
-/** How each of ours is taken away, where nobody has patched over it. */
-const removals = new WeakMap<Emit, () => void>();
-
+/** Takes ours away, where nobody has patched over it. */
 function remove(guard: Guard): void {
   if (guard.emit === undefined) return;
-  removals.get(guard.emit)?.();
+  guard.made.get(guard.emit)?.();
   guard.emit = undefined;
 }
 

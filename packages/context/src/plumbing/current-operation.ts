@@ -1,9 +1,7 @@
 import { context, diag, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
 import { OPERATION_KEY } from './keys';
 import type { Operation } from './protocol';
-
-/** The operation whose synchronous part is running: what there is to go by without a ContextManager. */
-let synchronous: Operation | undefined;
+import { runtime } from './runtime';
 
 /**
  * The operation that the calling code runs in, if any. Without a ContextManager it is known only as long as the
@@ -20,28 +18,28 @@ let synchronous: Operation | undefined;
  * ```
  */
 export function currentOperation(): Operation | undefined {
-  return (context.active().getValue(OPERATION_KEY) as Operation | undefined) ?? synchronous;
+  return (context.active().getValue(OPERATION_KEY) as Operation | undefined) ?? runtime.synchronous;
 }
 
-/** Looked into once, by the first operation: a manager is registered before the work that relies on it. */
-let managerKnown = false;
-
-/** Says, once, that without a ContextManager the active context is always the root. */
+/**
+ * Says, once, that without a ContextManager the active context is always the root. It is looked into by the first
+ * operation: a manager is registered before the work that relies on it.
+ */
 function warnWithoutManager(): void {
-  managerKnown = true;
+  runtime.managerKnown = true;
   const probe = ROOT_CONTEXT.setValue(OPERATION_KEY, undefined);
   if (context.with(probe, () => context.active() === probe)) return;
   diag.warn('curfew: no ContextManager is registered, so active() never ends; hand contexts on explicitly');
 }
 
-/** Calls `fn` with `ctx` active and `operation` current. */
+/** Calls `fn` with `ctx` active and `operation` current, which is all there is to go by without a ContextManager. */
 export function inside<C extends OtelContext, T>(ctx: C, operation: Operation, fn: (ctx: C) => T): T {
-  if (!managerKnown) warnWithoutManager();
-  const outer = synchronous;
-  synchronous = operation;
+  if (!runtime.managerKnown) warnWithoutManager();
+  const outer = runtime.synchronous;
+  runtime.synchronous = operation;
   try {
     return context.with(ctx, fn as (ctx: unknown) => T, undefined, ctx);
   } finally {
-    synchronous = outer;
+    runtime.synchronous = outer;
   }
 }

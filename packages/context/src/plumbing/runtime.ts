@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from './clock';
 import { globalSlot } from './global-slot';
 import { createHookBoard, type HookBoard } from './hooks';
-import { PROTOCOL, type Due, type Ending } from './protocol';
+import { PROTOCOL, type ContextNode, type Due, type Ending, type Operation } from './protocol';
 
 /** One timer structure serves every deadline of the process. */
 export interface Deadlines {
@@ -27,8 +27,8 @@ export interface Guard {
   wanted: boolean | undefined;
   /** What of ours stands at `process.emit`, and asks; one that somebody has patched over passes everything on. */
   emit: Emit | undefined;
-  /** Ours that were put there so far: none is put twice. */
-  readonly made: WeakSet<Emit>;
+  /** Ours that were put there so far, and how each is taken away: none is put twice. */
+  readonly made: WeakMap<Emit, () => void>;
   /** How many of them are there. */
   wraps: number;
   /** Errors and promises that were taken. */
@@ -47,6 +47,16 @@ export interface Runtime {
   readonly guard: Guard;
   /** Ends that cut off automatic calls, and when they last did. */
   readonly cuts: WeakMap<Ending, number>;
+  /** How many automatic calls have been refused for an end. */
+  readonly refusals: WeakMap<Ending, number>;
+  /** How nodes are called that have a name of their own in place of `WithCancel`, from their parent's. */
+  readonly names: WeakMap<ContextNode, (parent: string) => string>;
+  /** The operation whose synchronous part is running. */
+  synchronous: Operation | undefined;
+  /** Whether it has been looked into whether there is a ContextManager. */
+  managerKnown: boolean;
+  /** Monotonic ms of the last time that a loop which computes gave way. */
+  yieldedAt: number;
 }
 
 /** The state shared by every copy of this package in the process. */
@@ -59,10 +69,15 @@ export const runtime: Runtime = globalSlot('@curfew/context.runtime', PROTOCOL, 
     installed: 0,
     wanted: undefined,
     emit: undefined,
-    made: new WeakSet(),
+    made: new WeakMap(),
     wraps: 0,
     taken: new WeakSet(),
     said: false,
   },
   cuts: new WeakMap(),
+  refusals: new WeakMap(),
+  names: new WeakMap(),
+  synchronous: undefined,
+  managerKnown: false,
+  yieldedAt: -Infinity,
 }));

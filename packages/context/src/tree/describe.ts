@@ -4,11 +4,9 @@ import { Flag, PROTOCOL, type ContextNode, type Layer, type RootMark } from '../
 import { runtime } from '../plumbing/runtime';
 import { dateOf } from './answers';
 
-const names = new WeakMap<ContextNode, (parent: string) => string>();
-
 /** Gives a node a name that wraps its parent's, as `signal.NotifyContext(…)` does in Go. */
 export function nameNode(node: ContextNode, name: (parent: string) => string): void {
-  names.set(node, name);
+  runtime.names.set(node, name);
 }
 
 /**
@@ -37,7 +35,7 @@ export function describe(
       parts.push(at.toString());
       return parts.reverse().join('.');
     }
-    const name = names.get(at);
+    const name = runtime.names.get(at);
     if (name !== undefined) {
       parts.push(name(describe(at.parent, at.parent ?? at.layers.node, at.layers)));
       return parts.reverse().join('.');

@@ -23,7 +23,8 @@ export function inheritDeadlines(root: ContextNode): void {
 
 /**
  * Callbacks of kind `due` that are still to be called, each once. One that is called may add others, which come after
- * it: what is merged with what is merged, and so on, however many times.
+ * it: what is merged with what is merged, and so on, however many times. Each installed copy has such a list: called
+ * from within that of another, it is worked off one level deeper, and no more.
  */
 const queued = new Set<Callback>();
 let calling = false;

@@ -9,8 +9,6 @@ import { runtime } from '../plumbing/runtime';
  */
 const YIELD_AFTER = 10;
 
-let yieldedAt = -Infinity;
-
 declare function setImmediate(fn: () => void): unknown;
 
 /** Lets timers, sockets and other requests have their turn. */
@@ -47,8 +45,8 @@ export async function checkpoint(ctx: OtelContext): Promise<void> {
     if (error !== undefined) throw error;
   };
   throwIfDone();
-  if (runtime.clock.now() - yieldedAt < YIELD_AFTER) return;
+  if (runtime.clock.now() - runtime.yieldedAt < YIELD_AFTER) return;
   await turn();
-  yieldedAt = runtime.clock.now();
+  runtime.yieldedAt = runtime.clock.now();
   throwIfDone();
 }
