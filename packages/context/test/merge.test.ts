@@ -1,7 +1,9 @@
 import { background, merge, onEnd, withCancel, withTimeout, type Context } from '@curfew/context';
-import { deadlineStatus, end, nodeOf, retire, withLimit } from '@curfew/context/spi';
+import { deadlineStatus, end, nodeOf, retire, subscribe, withLimit } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 
 let clock: ManualClock;
@@ -141,6 +143,89 @@ test('what Curfew added to the other one, a limit or an end, is known as that in
   end(left, { origin: 'client_disconnect', automatic: true });
   expect([a, b].map((ctx) => nodeOf(ctx)?.ending?.automatic)).toEqual([true, true]);
   expect(nodeOf(a)?.due?.limit).toBe('automatic');
+});
+
+test.each([
+  ['merged with the one before', (ctx) => merge(background(), ctx)],
+  [
+    'whose values are merged with the one before',
+    (ctx) => merge(withCancel(background())[0], withCancel(ctx)[0]),
+  ],
+] as [string, (ctx: Context) => ReturnType<typeof merge>][])(
+  'a cancellation reaches ten thousand contexts, each %s',
+  (_, next) => {
+    const [first, cancel] = withCancel(background());
+    const chain: Context[] = [first];
+    const heard: number[] = [];
+    while (chain.length <= 10_000) {
+      const [ctx] = next(chain[chain.length - 1] as Context);
+      const index = chain.push(ctx);
+      if (index % 1000 === 0) onEnd(ctx, () => heard.push(index));
+    }
+    cancel('why');
+    expect(chain.filter((ctx) => ctx.cause() !== 'why')).toEqual([]);
+    expect(heard).toEqual([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10_000]);
+  },
+);
+
+test('who listens after the merge finds all that hangs on it ended, and its listeners called', () => {
+  const [other, cancel] = withCancel(background(), { name: 'other' });
+  const said: string[] = [];
+  const note =
+    (what: string, ...others: Context[]) =>
+    () =>
+      said.push([what, ...others.map((ctx) => (ctx.err() === undefined ? 'live' : 'done'))].join(' '));
+  const [a] = merge(background(), other, { name: 'a' });
+  const [b] = merge(background(), a, { name: 'b' });
+  const [elsewhere, cancelElsewhere] = withCancel(background(), { name: 'elsewhere' });
+  const [c] = merge(background(), elsewhere, { name: 'c' });
+  onEnd(a, () => cancelElsewhere('from within'));
+  onEnd(a, note('a', b, elsewhere, c));
+  onEnd(b, note('b'));
+  onEnd(c, note('c'));
+  onEnd(other, note('other', a, b, c));
+  const stop = subscribe({
+    cancellationDelivered: ({ node }) => void said.push(`${node?.name} delivered`),
+  });
+  cancel('why');
+  stop();
+  expect(said).toEqual([
+    'c',
+    'c delivered',
+    'elsewhere delivered',
+    'a done done done',
+    'a delivered',
+    'b',
+    'b delivered',
+    'other done done done',
+    'other delivered',
+  ]);
+});
+
+test('what a listener of its signal cancels has all of its own listeners called before that cancel returns', () => {
+  const [other, cancel] = withCancel(background());
+  const [merged] = merge(background(), other);
+  const [elsewhere, cancelElsewhere] = withCancel(background());
+  const said: string[] = [];
+  onEnd(elsewhere, () => said.push('elsewhere'));
+  merged.signal.addEventListener('abort', () => {
+    cancelElsewhere();
+    said.push('returned');
+  });
+  cancel();
+  expect(said).toEqual(['elsewhere', 'returned']);
+});
+
+test('nothing is kept of what has ended with another', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const [other, cancel] = withCancel(background());
+  const ref = new WeakRef(merge(background(), other)[0]);
+  onEnd(ref.deref() as Context, () => undefined);
+  cancel('why');
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  expect(ref.deref()).toBeUndefined();
 });
 
 test('a job that outlives a request keeps nothing of it', () => {

@@ -7,7 +7,7 @@ import {
 } from '../plumbing/errors';
 import { after, callDue, inheritDeadlines, queueDue } from './inherit-deadlines';
 import { unlinkAll } from './links';
-import { callLater, notify } from './notify';
+import { callLater, deliver, isFollower } from './notify';
 import { currentOperation } from '../plumbing/current-operation';
 import { Flag, type ContextNode, type Ending, type Origin, type Outcome } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
@@ -208,6 +208,7 @@ function letGo(node: ContextNode): void {
  * and insertion order. No recursion: a tree may be a million levels deep. No event: propagation is ours.
  */
 function finish(root: ContextNode, ending: End): void {
+  const follower = isFollower();
   leave(root);
   const { hooks } = runtime.board;
   const everyone = hooks.contextEnded !== undefined;
@@ -250,8 +251,7 @@ function finish(root: ContextNode, ending: End): void {
     const error = errorOf(root);
     for (const each of told) each.controller?.abort(error);
   }
-  notify(told);
-  if (hooks.cancellationDelivered !== undefined) hooks.cancellationDelivered(ending);
+  deliver(told, ending, follower);
 }
 
 /**

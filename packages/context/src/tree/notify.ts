@@ -1,8 +1,43 @@
 import { context } from '@opentelemetry/api';
-import type { Callback, ContextNode } from '../plumbing/protocol';
+import type { Callback, ContextNode, Ending } from '../plumbing/protocol';
+import { runtime } from '../plumbing/runtime';
+
+/** Contexts that have ended, whose callbacks are to be called. */
+interface Delivery {
+  readonly nodes: readonly ContextNode[];
+  readonly ending: Ending;
+}
+
+/**
+ * Ends that a callback of kind `due` brought about (merge), while another end is delivered. Their callbacks come before
+ * the next one of that end, but from its loop and not from within the callback: no recursion, however long the chain of
+ * what is merged with what is merged.
+ */
+const followers: Delivery[] = [];
+let following = false;
+
+/** Whether the end that begins now is such a one. What it makes others do in its course is not. */
+export function isFollower(): boolean {
+  const answer = following;
+  following = false;
+  return answer;
+}
+
+/** Calls the callbacks of contexts that have ended, at once or, for a follower, as soon as it has its turn. */
+export function deliver(nodes: readonly ContextNode[], ending: Ending, follower: boolean): void {
+  const delivery = { nodes, ending };
+  if (follower) followers.push(delivery);
+  else carryOut(delivery, true);
+}
+
+function carryOut({ nodes, ending }: Delivery, outermost: boolean): void {
+  notify(nodes, outermost);
+  const { hooks } = runtime.board;
+  if (hooks.cancellationDelivered !== undefined) hooks.cancellationDelivered(ending);
+}
 
 /** Calls the callbacks, each in the OpenTelemetry context that was active when it was registered. */
-export function notify(nodes: readonly ContextNode[]): void {
+function notify(nodes: readonly ContextNode[], outermost: boolean): void {
   let active: unknown;
   for (const node of nodes) {
     let callback = node.firstCallback;
@@ -14,10 +49,21 @@ export function notify(nodes: readonly ContextNode[]): void {
       // Stopped by a callback that ran before it.
       if (callback.node === undefined) continue;
       callback.node = undefined;
-      if (callback.when === 'now' || callback.when === 'due') call(callback, active);
+      if (callback.when === 'now') call(callback, active);
+      else if (callback.when === 'due') callFollowing(callback, active, outermost);
       else callLater(callback);
     }
   }
+}
+
+function callFollowing(callback: Callback, active: unknown, outermost: boolean): void {
+  const first = followers.length;
+  following = true;
+  call(callback, active);
+  following = false;
+  if (!outermost) return;
+  for (let index = first; index < followers.length; index++) carryOut(followers[index] as Delivery, false);
+  followers.length = first;
 }
 
 /** Calls one, in the end itself or while a deadline changes. What it throws surfaces later. */
