@@ -6,25 +6,25 @@ import {
 } from '@opentelemetry/api';
 import { from } from '@curfew/context';
 import { SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
-import { deadlineReader, putReceived, type ReadDeadline, type ReceiveOptions } from './received';
+import { deadlineReceived } from './events';
+import { headerReader, putReceived, type InboundDeadline, type ReceiveOptions } from './received';
 import { formatTimeoutMs, TIMEOUT_HEADER } from './timeout';
 
 /**
- * How an adapter makes a request's context out of `extract`. It is given what the other propagators extracted so
- * far, the carrier as `extract` got it, and how to read the deadline. It returns the context to go on with, or
- * `undefined` for a carrier that is not one of its own. It must not throw.
+ * How an adapter makes a request's context out of `extract`. It is given what the other propagators extracted so far,
+ * the carrier as `extract` got it, and the deadline that this brought. It returns the context to go on with, or
+ * `undefined` for a carrier that is not one of its own. Where it begins work it tells of the deadline, once, by
+ * `deadlineReceived`. It must not throw.
  */
-export type Plant = (
-  ctx: Context,
-  carrier: unknown,
-  read: ReadDeadline,
-  getter: TextMapGetter,
-) => Context | undefined;
+export type Plant = (ctx: Context, carrier: unknown, inbound: InboundDeadline) => Context | undefined;
 
 /** Options of the DeadlinePropagator. */
 export interface DeadlinePropagatorOptions extends ReceiveOptions {
-  /** `instrumentServer().plant` of `@curfew/http`: makes the context of an inbound request. */
-  readonly plant?: Plant;
+  /**
+   * Makes the contexts of inbound requests: `instrumentServer().plant` of `@curfew/http`. Of several, which are asked in
+   * turn, the first that knows the carrier makes it.
+   */
+  readonly plant?: Plant | readonly Plant[];
   /**
    * `true` makes `inject` write the remaining budget as `x-request-timeout-ms`. It is off unless asked for, since
    * `inject` does not know which host the carrier goes to; `@curfew/http` does, and writes the header itself.
@@ -34,7 +34,7 @@ export interface DeadlinePropagatorOptions extends ReceiveOptions {
 
 /**
  * Brings deadlines in from the wire, and out to it where asked: an OpenTelemetry propagator to stand after the
- * W3C ones in a composite. `extract` either hands the carrier to an adapter's `plant`, or puts the deadline into
+ * W3C ones in a composite. `extract` either hands the deadline to an adapter's `plant`, or puts the deadline into
  * the context as a value, for `withReceivedDeadline`. Nothing that a peer sends makes it throw; everything is
  * counted through `hooks.deadlineReceived`.
  *
@@ -47,13 +47,14 @@ export interface DeadlinePropagatorOptions extends ReceiveOptions {
  * ```
  */
 export class DeadlinePropagator implements TextMapPropagator {
-  private readonly read: ReadDeadline;
-  private readonly plant: Plant | undefined;
+  private readonly read: (carrier: unknown, getter: TextMapGetter) => InboundDeadline;
+  private readonly plants: readonly Plant[];
   private readonly writes: boolean;
 
   constructor(options: DeadlinePropagatorOptions = {}) {
-    this.read = deadlineReader(options);
-    this.plant = options.plant;
+    const { plant = [] } = options;
+    this.read = headerReader(options);
+    this.plants = typeof plant === 'function' ? [plant] : plant;
     this.writes = options.inject === true;
   }
 
@@ -66,8 +67,13 @@ export class DeadlinePropagator implements TextMapPropagator {
 
   /** Returns a context that carries what the carrier brought; a malformed deadline is none, and counted. */
   extract(ctx: Context, carrier: unknown, getter: TextMapGetter): Context {
-    const planted = this.plant?.(ctx, carrier, this.read, getter);
-    return planted ?? putReceived(ctx, this.read(carrier, getter, ctx));
+    const inbound = this.read(carrier, getter);
+    for (const plant of this.plants) {
+      const planted = plant(ctx, carrier, inbound);
+      if (planted !== undefined) return planted;
+    }
+    deadlineReceived.tell?.({ ...inbound, ctx });
+    return putReceived(ctx, inbound);
   }
 
   /** The one header that `inject` may write. */

@@ -1,5 +1,6 @@
 export { allowedHosts } from './allowed-hosts';
 export { DeadlinePropagator, type DeadlinePropagatorOptions, type Plant } from './deadline-propagator';
+export { isNearDeadline } from './near-deadline';
 export {
   cancellationArrived,
   deadlineReceived,

@@ -56,13 +56,25 @@ function parserFor(header: string): Parser {
  * ```
  */
 export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
+  const read = headerReader(options);
+  return (carrier, getter = defaultTextMapGetter, ctx) => {
+    const inbound = read(carrier, getter);
+    deadlineReceived.tell?.({ ...inbound, ctx });
+    return inbound;
+  };
+}
+
+/** As `deadlineReader`, of what is told by whoever takes it. */
+export function headerReader(
+  options: ReceiveOptions,
+): (carrier: unknown, getter: TextMapGetter) => InboundDeadline {
   const { headers = [TIMEOUT_HEADER], maxTimeout = HOUR } = options;
   if (!(maxTimeout >= 0))
     throw new RangeError(`maxTimeout must be 0 or more milliseconds, got ${maxTimeout}`);
   const sources = headers.map((name) => ({ name: name.toLowerCase(), parse: parserFor(name.toLowerCase()) }));
   const absent: InboundDeadline = outcome(sources[0]?.name ?? TIMEOUT_HEADER, 'none');
 
-  return (carrier, getter = defaultTextMapGetter, ctx) => {
+  return (carrier, getter) => {
     let found = absent;
     for (const { name, parse } of sources) {
       const text = only(get(getter, carrier, name));
@@ -77,7 +89,6 @@ export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
             : { source: name, outcome: 'ok', remaining: sent, sent };
       }
     }
-    if (deadlineReceived.tell !== undefined) deadlineReceived.tell({ ...found, ctx });
     return found;
   };
 }

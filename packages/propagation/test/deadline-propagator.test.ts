@@ -9,6 +9,7 @@ import {
   receivedDeadline,
   withReceivedDeadline,
   type DeadlinePropagatorOptions,
+  type InboundDeadline,
   type ReceivedDeadline,
 } from '@curfew/propagation';
 
@@ -150,6 +151,32 @@ describe('plant', () => {
     expect(extract(mine, { plant })).toBe(ROOT_CONTEXT);
     expect(told).toEqual([]);
     extract({ 'x-request-timeout-ms': '5' }, { plant });
+    expect(told).toHaveLength(1);
+  });
+});
+
+describe('several plants', () => {
+  test('are asked in turn until one knows the carrier, and each is given the deadline as it was read', () => {
+    const asked: unknown[] = [];
+    const mine = { 'x-request-timeout-ms': '5' };
+    const planted = ROOT_CONTEXT.setValue(Symbol('planted'), true);
+    const plant = [
+      () => void asked.push('first'),
+      (_: Context, carrier: unknown, inbound: InboundDeadline) => {
+        asked.push(carrier, inbound.sent);
+        deadlineReceived.tell?.(inbound);
+        return planted;
+      },
+      () => void asked.push('third'),
+    ];
+    expect(extract(mine, { plant })).toBe(planted);
+    expect(asked).toEqual(['first', mine, 5]);
+    expect(told).toMatchObject([{ outcome: 'ok', remaining: 5 }]);
+  });
+
+  test('leave a carrier that none of them knows to the propagator, counted once', () => {
+    const none = () => undefined;
+    expect(receivedDeadline(extract({ 'x-request-timeout-ms': '5' }, { plant: [none, none] }))?.sent).toBe(5);
     expect(told).toHaveLength(1);
   });
 });

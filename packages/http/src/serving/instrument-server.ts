@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { withoutCancel, withValue } from '@curfew/context';
 import { endingWith, installGuard } from '@curfew/context/spi';
-import { RESPONSE_KEY, type Plant } from '@curfew/propagation';
+import { deadlineReceived, RESPONSE_KEY, type Plant } from '@curfew/propagation';
 import { contextOf, serve, servedBy, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
 
@@ -65,7 +65,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
   const unguard = installGuard();
 
   return {
-    plant(ctx, carrier, read, getter) {
+    plant(ctx, carrier, inbound) {
       if (carrier !== carrying || carrying === undefined) return replant(ctx, carrier);
       const response = announced;
       carrying = undefined;
@@ -77,7 +77,8 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       const served = servedBy(response, true);
       // Not a chain that broke, even where the server was started under a live context.
       const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, served);
-      return serve(parent, response, served, read(carrier, getter, ctx), options);
+      deadlineReceived.tell?.({ ...inbound, ctx });
+      return serve(parent, response, served, inbound, options);
     },
     undo() {
       unsubscribe(CHANNEL, onStart);

@@ -7,12 +7,11 @@ import {
   endingOf,
   guarded,
   isEnforced,
-  nodeOf,
   retire,
   withLimit,
   type Origin,
 } from '@curfew/context/spi';
-import type { DisconnectCause, InboundDeadline } from '@curfew/propagation';
+import { isNearDeadline, type DisconnectCause, type InboundDeadline } from '@curfew/propagation';
 import { isClosed, isFinished, isHttp2, type AnyResponse } from './any-response';
 import { emitClose, forgetQueued, onConnectionLost } from './queued-responses';
 import type { ServerOptions } from './server-options';
@@ -42,8 +41,8 @@ export interface Served {
   release: Cancel | undefined;
   /** The budget as the client sent it, in milliseconds; `undefined` without one. */
   sent: number | undefined;
-  /** How much later than ours the client's deadline is, in milliseconds. */
-  margin: number;
+  /** When that is spent, in monotonic milliseconds: later than our deadline where the server's limit is less. */
+  spentAt: number;
   /** Whether it waited for a response before it. */
   queued: boolean;
   /** Whether the program asked for none of this: then what could end its process is not done unless that is guarded. */
@@ -80,7 +79,7 @@ export function servedBy(response: AnyResponse, automatic: boolean): Served {
     ctx: undefined,
     release: undefined,
     sent: undefined,
-    margin: 0,
+    spentAt: Infinity,
     queued: false,
     automatic,
   };
@@ -99,14 +98,13 @@ export function serve(
   inbound: InboundDeadline,
   options: ServerOptions,
 ): CancelContext {
-  const own = options.timeout ?? Infinity;
-  const timeout = Math.min(inbound.remaining ?? Infinity, own);
+  const timeout = Math.min(inbound.remaining ?? Infinity, options.timeout ?? Infinity);
   const [ctx, release] =
     timeout === Infinity ? withCancel(parent, REQUEST) : withLimit(parent, timeout, REQUEST);
   const { sent } = inbound;
   served.ctx = ctx;
   served.sent = sent;
-  if (sent !== undefined) served.margin = sent - timeout;
+  if (sent !== undefined) served.spentAt = clock().now() + sent;
   if (options.endOnFinish === 'cancel') served.release = release;
   (response as Marked<AnyResponse>)[SERVED] = served;
   (response.req as Marked<object>)[SERVED] = served;
@@ -167,7 +165,7 @@ function endUnfinished(served: Served, ctx: CancelContext, response: AnyResponse
     responseStarted: boolean;
   };
   cause.responseStarted = response.headersSent;
-  const origin = byPeer ? originOf(served, ctx) : thisSide();
+  const origin = byPeer ? originOf(served) : thisSide();
   const reason = origin === 'remote_deadline' ? 'deadline_exceeded' : 'canceled';
   end(ctx, { origin, reason, cause: cause satisfies DisconnectCause, automatic: true });
 }
@@ -183,13 +181,7 @@ function endQueued(response: Marked<ServerResponse>): void {
   emitClose(response);
 }
 
-/** A close this near to the client's own deadline is that deadline: the news merely overtook our clock. */
-const NEAR = 20;
-const NEAR_SHARE = 0.1;
-
-function originOf({ sent, margin }: Served, ctx: CancelContext): Origin {
-  const own = sent === undefined ? undefined : nodeOf(ctx)?.own;
-  if (sent === undefined || own === undefined) return 'client_disconnect';
-  const left = own.at + margin - clock().now();
-  return left < Math.max(NEAR, NEAR_SHARE * sent) ? 'remote_deadline' : 'client_disconnect';
+function originOf({ sent, spentAt }: Served): Origin {
+  const near = sent !== undefined && isNearDeadline(spentAt - clock().now(), sent);
+  return near ? 'remote_deadline' : 'client_disconnect';
 }
