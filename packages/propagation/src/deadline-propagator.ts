@@ -36,7 +36,7 @@ export interface DeadlinePropagatorOptions extends ReceiveOptions {
  * Brings deadlines in from the wire, and out to it where asked: an OpenTelemetry propagator to stand after the
  * W3C ones in a composite. `extract` either hands the deadline to an adapter's `plant`, or puts the deadline into
  * the context as a value, for `withReceivedDeadline`. Nothing that a peer sends makes it throw; everything is
- * counted through `hooks.deadlineReceived`.
+ * counted through `deadlineReceived`.
  *
  * @throws RangeError from the constructor if `maxTimeout` is NaN or negative. The methods never throw.
  * @example

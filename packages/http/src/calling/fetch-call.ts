@@ -125,14 +125,14 @@ interface UndiciRequest {
 /** What all installed copies share, so that a request belongs to one call, whichever of them sends it. */
 interface Shared {
   readonly current: AsyncLocalStorage<Caller>;
-  observing: boolean;
+  watching: boolean;
 }
 
 const SLOT = Symbol.for('@curfew/http.fetch.v1');
 
 const shared: Shared = ((globalThis as { [SLOT]?: Shared })[SLOT] ??= {
   current: new AsyncLocalStorage<Caller>(),
-  observing: false,
+  watching: false,
 });
 
 /** Whether a call with this signal is part of one that ends with a context already: one of the explicit form, say. */
@@ -142,14 +142,14 @@ export function isFollowing(signal: AbortSignal | null | undefined): boolean {
 
 /** Runs `send` so that the requests which undici makes for it belong to `call`, and tell the budget of its context. */
 export function within<T>(call: Caller, send: () => T): T {
-  observe();
+  watchRequests();
   return shared.current.run(call, send);
 }
 
 /** Subscribes on first use, and for good: calls that outlive an undo must still be let go. */
-function observe(): void {
-  if (shared.observing) return;
-  shared.observing = true;
+function watchRequests(): void {
+  if (shared.watching) return;
+  shared.watching = true;
   subscribe('undici:request:create', (message) => {
     const call = shared.current.getStore();
     if (call === undefined) return;

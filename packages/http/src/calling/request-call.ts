@@ -28,8 +28,8 @@ export function follow(ctx: Context, request: Request, automatic: boolean): void
   }
   const following: Following = { ctx, automatic, withheld: false };
   request[FOLLOWING] = following;
-  observe();
-  tellBudget(ctx, request);
+  watchResponses();
+  writeBudget(ctx, request);
   const stop = onEnd(ctx, () => endCall(ctx, following.automatic, () => end(ctx, request, following)));
   // Emitted when the response has been read to its end, or the connection is gone: until then it can be aborted.
   request.once('close', stop);
@@ -42,12 +42,12 @@ function end(ctx: Context, request: Request, { automatic, withheld }: Following)
   else (request.res ?? request).destroy(abortError(ctx.err()));
 }
 
-let observing = false;
+let watching = false;
 
 /** Subscribes on first use, and for good: calls that outlive an undo end with their context, too. */
-function observe(): void {
-  if (observing) return;
-  observing = true;
+function watchResponses(): void {
+  if (watching) return;
+  watching = true;
   subscribe('http.client.response.finish', (message) => {
     const { request, response } = message as { request: Request; response: IncomingMessage };
     const following = request[FOLLOWING];
@@ -69,7 +69,7 @@ async function withhold(request: Request, response: IncomingMessage, following: 
 }
 
 /** Tells the server how long it has. Headers given as an array, or with `expect`, have been written by now. */
-function tellBudget(ctx: Context, request: Request): void {
+function writeBudget(ctx: Context, request: Request): void {
   if (request.headersSent) return;
   const budget = budgetFor(ctx, request.host, request.getHeader(TIMEOUT_HEADER));
   if (budget !== undefined) request.setHeader(TIMEOUT_HEADER, budget);
@@ -100,7 +100,7 @@ function survive(emitter: Request | IncomingMessage, cause: Error): void {
   const emit = emitter.emit.bind(emitter) as (event: unknown, ...args: unknown[]) => boolean;
   emitter.emit = (event: unknown, ...args: unknown[]) => {
     if (event !== 'error') return emit(event, ...args);
-    own(args[0], cause);
+    markOurs(args[0], cause);
     try {
       return emit(event, ...args);
     } catch (thrown) {
@@ -112,8 +112,8 @@ function survive(emitter: Request | IncomingMessage, cause: Error): void {
   };
 }
 
-/** Marks an error that Node made, and gives it its cause. */
-function own(error: unknown, cause: Error): void {
+/** Marks an error that Node made as ours, and gives it its cause. */
+function markOurs(error: unknown, cause: Error): void {
   if (typeof error !== 'object' || error === null || error === cause) return;
   if ((error as Error).cause === undefined) {
     Object.defineProperty(error, 'cause', {

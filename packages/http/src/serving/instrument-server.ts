@@ -4,7 +4,7 @@ import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { withoutCancel, withValue } from '@curfew/context';
 import { endingWith, installGuard } from '@curfew/context/spi';
 import { deadlineReceived, RESPONSE_KEY, type Plant } from '@curfew/propagation';
-import { contextOf, serve, servedBy, type Served } from './served-request';
+import { contextOf, createServed, serve, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
 
 /** Options of `instrumentServer`. */
@@ -17,9 +17,9 @@ export interface InstrumentServerOptions extends ServerOptions {
   readonly ignore?: (request: IncomingMessage) => boolean;
 }
 
-/** What `instrumentServer` sets up. */
+/** What `instrumentServer` hands out. */
 export interface ServerInstrumentation {
-  /** The `plant` option of `DeadlinePropagator`. */
+  /** Makes the contexts: nothing has one before a `DeadlinePropagator` is given this as its `plant`. */
   readonly plant: Plant;
   /** Stops giving contexts to new requests. Those that have one keep it. */
   readonly undo: () => void;
@@ -28,10 +28,11 @@ export interface ServerInstrumentation {
 const CHANNEL = 'http.server.request.start';
 
 /**
- * Gives every request of every node:http and node:https server of this process a context, without patching a
- * thing: OpenTelemetry's HTTP instrumentation extracts what the wire brought from `request.headers`, and the
- * propagator that holds `plant` then makes the request's context, which is active in the handler. Its deadline
- * is the smaller of the client's budget and `timeout`; it ends when the response closes.
+ * Hands out the `plant` by which a DeadlinePropagator gives a context to every request of every node:http and node:https
+ * server of this process, and instruments nothing by itself. Nothing is patched: Node announces each request,
+ * OpenTelemetry's HTTP instrumentation extracts what the wire brought from `request.headers`, and the propagator that
+ * holds `plant` then makes the request's context, which is active in the handler. Its deadline is the smaller of the
+ * client's budget and `timeout`; it ends when the response closes.
  *
  * HTTP/2, upgrades, and processes without that instrumentation need `wrapListener`, `wrapUpgrade` or
  * `middleware`. A request that the instrumentation ignores gets no context. A request whose budget was spent on
@@ -59,7 +60,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
   const onStart = (message: unknown) => {
     const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
     carrying = request.headers;
-    announced = ignore !== undefined && holds(ignore, request) ? null : response;
+    announced = ignore !== undefined && isIgnored(ignore, request) ? null : response;
   };
   subscribe(CHANNEL, onStart);
   const unguard = installGuard();
@@ -74,7 +75,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       // Another propagator was before this one, that of a second installed copy perhaps.
       const planted = contextOf(response);
       if (planted !== undefined) return endingWith(ctx, planted);
-      const served = servedBy(response, true);
+      const served = createServed(response, true);
       // Not a chain that broke, even where the server was started under a live context.
       const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, served);
       deadlineReceived.tell?.({ ...inbound, ctx });
@@ -94,7 +95,7 @@ function replant(ctx: OtelContext, carrier: unknown): OtelContext | undefined {
   return served.ctx === undefined ? ctx : endingWith(ctx, served.ctx);
 }
 
-function holds(ignore: (request: IncomingMessage) => boolean, request: IncomingMessage): boolean {
+function isIgnored(ignore: (request: IncomingMessage) => boolean, request: IncomingMessage): boolean {
   try {
     return ignore(request);
   } catch {

@@ -5,7 +5,7 @@ import { withoutCancel } from '@curfew/context';
 import { endsWith, hooks, isEnforced } from '@curfew/context/spi';
 import { deadlineReader, receivedDeadline, type ReceiveOptions } from '@curfew/propagation';
 import type { AnyResponse } from './any-response';
-import { contextOf, serve, servedBy } from './served-request';
+import { contextOf, createServed, serve } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
 import { answerTimeout } from './timeout-answer';
 
@@ -25,15 +25,15 @@ function listenerUnder(options: ListenerOptions) {
     go: () => unknown,
   ): unknown => {
     const active = context.active();
-    const served = contextOf(response);
-    if (served !== undefined) return endsWith(active, served) ? go() : context.with(served, go);
+    const planted = contextOf(response);
+    if (planted !== undefined) return endsWith(active, planted) ? go() : context.with(planted, go);
     const inbound = receivedDeadline(active) ?? read(request.headers, undefined, active);
     if (inbound.remaining !== undefined && inbound.remaining <= 0 && isEnforced()) {
       if (hooks.callRefused !== undefined) hooks.callRefused({ source: 'http.server' });
       answerTimeout(response);
       return undefined;
     }
-    const ctx = serve(withoutCancel(active), response, servedBy(response, false), inbound, options);
+    const ctx = serve(withoutCancel(active), response, createServed(response, false), inbound, options);
     // Body parsers and `on-finished` go on in events of these two, which would otherwise lose the context.
     context.bind(ctx, request);
     context.bind(ctx, response);

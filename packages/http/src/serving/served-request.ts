@@ -11,13 +11,13 @@ import {
   withLimit,
   type Origin,
 } from '@curfew/context/spi';
-import { isNearDeadline, type DisconnectCause, type InboundDeadline } from '@curfew/propagation';
+import { isNearDeadline, type InboundDeadline } from '@curfew/propagation';
 import { isClosed, isFinished, isHttp2, type AnyResponse } from './any-response';
 import { emitClose, forgetQueued, onConnectionLost } from './queued-responses';
 import type { ServerOptions } from './server-options';
 import { thisSide } from './shutdown';
 import { answerTimeout, failWriters } from './timeout-answer';
-import { closedByPeer, ownError, watchResets } from './who-closed';
+import { closedByPeer, connectionLost, errorOfThisSide, watchResets } from './who-closed';
 
 /** One name for all requests, so that what is counted by name counts requests. */
 const REQUEST = { name: 'http.server' };
@@ -72,7 +72,7 @@ export function contextOf(message: object): CancelContext | undefined {
 }
 
 /** What `serve` is given: made before the context, which may carry it. */
-export function servedBy(response: AnyResponse, automatic: boolean): Served {
+export function createServed(response: AnyResponse, automatic: boolean): Served {
   return {
     response,
     headersSent: false,
@@ -150,7 +150,7 @@ function onClose(this: Marked<AnyResponse>): void {
   const served = this[SERVED];
   if (served?.ctx === undefined || served.response === undefined) return;
   if (served.queued) forgetQueued(this as ServerResponse);
-  const error = ownError(this);
+  const error = errorOfThisSide(this);
   if (error !== undefined) end(served.ctx, { origin: thisSide(), cause: error, automatic: true });
   else if (!isFinished(this)) endUnfinished(served, served.ctx, this);
   else if (served.release !== undefined && isEnforced()) served.release();
@@ -161,13 +161,10 @@ function onClose(this: Marked<AnyResponse>): void {
 
 function endUnfinished(served: Served, ctx: CancelContext, response: AnyResponse): void {
   const byPeer = closedByPeer(response);
-  const cause = new Error(byPeer ? 'client disconnected' : 'connection closed by the server') as Error & {
-    responseStarted: boolean;
-  };
-  cause.responseStarted = response.headersSent;
   const origin = byPeer ? originOf(served) : thisSide();
   const reason = origin === 'remote_deadline' ? 'deadline_exceeded' : 'canceled';
-  end(ctx, { origin, reason, cause: cause satisfies DisconnectCause, automatic: true });
+  const cause = connectionLost(byPeer, response.headersSent);
+  end(ctx, { origin, reason, cause, automatic: true });
 }
 
 /** A response whose turn never came, because its connection closed. */

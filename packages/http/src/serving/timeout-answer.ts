@@ -6,7 +6,7 @@ import { GATEWAY_TIMEOUT, silence } from './silenced-response';
 
 const BODY = 'context deadline exceeded\n';
 
-/** RST_STREAM with CANCEL, as gRPC and Connect expect it: a plain destroy would say INTERNAL_ERROR. */
+/** RST_STREAM with CANCEL, as gRPC and Connect expect it: a plain destroy would say NO_ERROR, as if all were well. */
 const NGHTTP2_CANCEL = 8;
 
 /** Headers that describe the answer which the handler was preparing, and would be lies about this one. */
@@ -35,7 +35,7 @@ function isOver(response: AnyResponse): boolean {
 
 /**
  * Answers 504 because the deadline passed, or cuts off an answer that had begun. A handler may go on writing for
- * as long as it takes to notice: after the 504 its writes do nothing, instead of throwing ERR_HTTP_HEADERS_SENT
+ * as long as it takes to notice: after the 504 its writes do nothing, instead of throwing that the head was sent
  * into code that never expected it. An answer that was already given completely is left to arrive.
  *
  * @param ctx The context of the request, for the error of what is cut off; `undefined` where it has none.

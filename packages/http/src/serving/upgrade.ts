@@ -3,9 +3,8 @@ import type { Duplex } from 'node:stream';
 import { context } from '@opentelemetry/api';
 import { withCancel, withoutCancel } from '@curfew/context';
 import { end, isEnforced, retire } from '@curfew/context/spi';
-import type { DisconnectCause } from '@curfew/propagation';
 import { thisSide } from './shutdown';
-import { socketClosedByPeer } from './who-closed';
+import { connectionLost, socketClosedByPeer } from './who-closed';
 
 /**
  * Wraps a listener of `upgrade` or `connect` events, so that it runs under a context that lives as long as the
@@ -38,19 +37,14 @@ export function wrapUpgrade<Socket extends Duplex>(
     });
     socket.prependOnceListener('close', () => {
       const byPeer = endedHere === undefined ? socketClosedByPeer(socket) : !endedHere;
-      if (byPeer) end(ctx, { origin: 'client_disconnect', cause: connectionLost(byPeer), automatic: true });
-      else if (!socket.writableFinished)
-        end(ctx, { origin: thisSide(), cause: connectionLost(byPeer), automatic: true });
-      else if (isEnforced()) release();
+      if (byPeer || !socket.writableFinished) {
+        const origin = byPeer ? 'client_disconnect' : thisSide();
+        // The response to an upgrade was its 101, or whatever the listener sent.
+        end(ctx, { origin, cause: connectionLost(byPeer, true), automatic: true });
+      } else if (isEnforced()) release();
       else retire(ctx);
     });
     context.bind(ctx, socket);
     return context.with(ctx, () => listener.call(this, request, socket, head));
   };
-}
-
-/** The response to an upgrade was its 101, or whatever the listener sent. */
-function connectionLost(byPeer: boolean): DisconnectCause {
-  const message = byPeer ? 'client disconnected' : 'connection closed by the server';
-  return Object.assign(new Error(message), { responseStarted: true });
 }

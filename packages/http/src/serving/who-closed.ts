@@ -1,5 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import type { DisconnectCause } from '@curfew/propagation';
 import { isHttp2, type AnyResponse } from './any-response';
 
 /** What a socket fails with when the other side reset the connection, or can no longer be reached. */
@@ -48,13 +49,21 @@ export function socketClosedByPeer(socket: Duplex): boolean {
 }
 
 /** The error that this side destroyed a response with; `undefined` for none, and for the news of the peer's close. */
-export function ownError(response: AnyResponse): Error | undefined {
+export function errorOfThisSide(response: AnyResponse): Error | undefined {
   if (isHttp2(response)) {
     const stream = response.stream as MarkedStream;
     return (stream[RESET_BY_PEER] ?? failedByWire(stream)) ? undefined : (stream.errored ?? undefined);
   }
   // A response that never had its turn is destroyed by Node itself where its connection closes, as ECONNRESET.
   return response.socket === null ? undefined : (response.errored ?? undefined);
+}
+
+/** Why a context ended whose connection closed before its response was finished. */
+export function connectionLost(byPeer: boolean, responseStarted: boolean): DisconnectCause {
+  const message = byPeer ? 'client disconnected' : 'connection closed by the server';
+  const error = new Error(message) as Error & { responseStarted: boolean };
+  error.responseStarted = responseStarted;
+  return error;
 }
 
 function codeOf(error: NodeJS.ErrnoException | null): unknown {
