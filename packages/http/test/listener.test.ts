@@ -2,14 +2,16 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { propagation } from '@opentelemetry/api';
-import { active, type Context } from '@curfew/context';
+import { context, propagation, ROOT_CONTEXT, type Context as OtelContext } from '@opentelemetry/api';
+import { active, background, run, withTimeout, withValue, type Context } from '@curfew/context';
 import { nodeOf, setEnforcement, subscribe } from '@curfew/context/spi';
 import { instrumentServer, middleware, requestContext, wrapListener, wrapUpgrade } from '@curfew/http';
 import { DeadlinePropagator, deadlineReceived } from '@curfew/propagation';
 import express from 'express';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { closeAll, dial, Ends, event, extracted, get, listen, turn, useContextManager } from './servers';
+
+const BOOT = Symbol('test.boot');
 
 let ends: Ends;
 let undo: (() => unknown)[];
@@ -94,7 +96,52 @@ describe('middleware', () => {
   });
 });
 
+describe('a request that has its context already', () => {
+  const KEY = Symbol('test.key');
+  /** Reaches middleware for a second time, under the context that `between` puts in the place of the request's. */
+  async function twice(between: (request: OtelContext) => OtelContext): Promise<[unknown, unknown]> {
+    let first: Context | undefined;
+    let second: Context | undefined;
+    const inner = middleware();
+    const url = await listen(
+      wrapListener((request, response) => {
+        first = active();
+        context.with(between(first), () => inner(request, response, () => (second = active())));
+        response.end();
+      }),
+    );
+    await (await fetch(url)).text();
+    return [second !== undefined && nodeOf(second) === nodeOf(first as Context), second?.getValue(KEY)];
+  }
+
+  test('gets it back where a framework has lost it on the way', async () => {
+    expect(await twice(() => ROOT_CONTEXT)).toEqual([true, undefined]);
+  });
+
+  test('keeps what was put over it on the way: a span of a middleware, a value', async () => {
+    expect(await twice((request) => request.setValue(KEY, 7))).toEqual([true, 7]);
+  });
+});
+
 describe('wrapListener', () => {
+  test('gives a request a life of its own where its server was started under a live context', async () => {
+    const breaks: unknown[] = [];
+    undo.push(subscribe({ chainBroken: (event) => void breaks.push(event) }));
+    const [boot, cancel] = withTimeout(withValue(background(), BOOT, 'kept'), 60_000, { name: 'boot' });
+    let seen: unknown[] = [];
+    const listener = wrapListener((_, response: ServerResponse) => {
+      const ctx = active();
+      const remaining = ctx.remaining();
+      cancel(new Error('booted'));
+      seen = [remaining, ctx.err(), ctx.getValue(BOOT)];
+      response.end();
+    });
+    // As the sockets of a server do that was told to listen there.
+    const url = await listen((request, response) => run(boot, () => listener(request, response)));
+    await (await fetch(url)).text();
+    expect([...seen, breaks]).toEqual([Infinity, undefined, 'kept', []]);
+  });
+
   test('works without a ContextManager: the request knows its context', async () => {
     undo.shift()?.();
     let found: Context | undefined;
@@ -259,6 +306,25 @@ describe('in observe mode', () => {
 });
 
 describe('middleware that is reached late', () => {
+  test('ends the context before those hear of the close who listened earlier, as what ends a SERVER span does', async () => {
+    const under = middleware();
+    let ctx: Context | undefined;
+    let heard: (name: string | undefined) => void;
+    const atClose = new Promise<string | undefined>((resolve) => (heard = resolve));
+    let arrived: () => void;
+    const reached = new Promise<void>((resolve) => (arrived = resolve));
+    const url = await listen((request, response) => {
+      response.on('close', () => heard(ctx?.err()?.name));
+      under(request, response, () => (ctx = active()));
+      arrived();
+    });
+    const client = await dial(url);
+    client.write(get('/'));
+    await reached;
+    client.destroy();
+    expect(await atClose).toBe('AbortError');
+  });
+
   test.each(['HTTP/1', 'HTTP/2'])(
     'ends the context of a client that has left by then, over %s',
     async (protocol) => {
