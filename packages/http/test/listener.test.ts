@@ -373,15 +373,16 @@ describe('middleware that is reached late', () => {
   });
 });
 
-describe('options', () => {
+describe('what is bad', () => {
   test.each([
     [{ timeout: Number(undefined) }, RangeError, 'options.timeout must be 0 or more milliseconds, got NaN'],
     [{ timeout: -1 }, RangeError, 'options.timeout must be 0 or more milliseconds, got -1'],
-    [{ timeout: '30' }, TypeError, 'options.timeout must be a number of milliseconds, got string'],
-    [{ endOnFinish: 'abort' }, TypeError, "options.endOnFinish must be 'retire' or 'cancel', got abort"],
-    [null, TypeError, 'options must be an object, got null'],
+    [{ timeout: '30' }, TypeError, 'options.timeout must be a number of milliseconds, got "30"'],
+    [{ endOnFinish: 'abort' }, TypeError, `options.endOnFinish must be 'retire' or 'cancel', got "abort"`],
+    [null, TypeError, 'options must be an options object, got null'],
+    [30, TypeError, 'options must be an options object, got 30'],
   ])(
-    'that are bad are refused where they are given, not at the first request: %j',
+    'of the options is refused where it is given, not at the first request: %j',
     (options, kind, message) => {
       const bad = options as never;
       for (const give of [
@@ -389,11 +390,36 @@ describe('options', () => {
         () => wrapListener(() => undefined, bad),
         () => instrumentServer(bad),
       ]) {
+        expect(give).toThrow(new kind(message));
         expect(give).toThrow(kind);
-        expect(give).toThrow(message);
       }
     },
   );
+
+  test.each([
+    [{ maxTimeout: NaN }, RangeError, 'options.maxTimeout must be 0 or more milliseconds, got NaN'],
+    [{ maxTimeout: '60' }, TypeError, 'options.maxTimeout must be a number of milliseconds, got "60"'],
+    [
+      { headers: 'x-timeout' },
+      TypeError,
+      'options.headers must be an array of header names, got "x-timeout"',
+    ],
+  ])('of how deadlines are read, too, by whoever reads them: %j', (options, kind, message) => {
+    const bad = options as never;
+    for (const give of [() => middleware(bad), () => wrapListener(() => undefined, bad)]) {
+      expect(give).toThrow(new kind(message));
+      expect(give).toThrow(kind);
+    }
+  });
+
+  test('of the functions is refused before anything is set up with it', () => {
+    const no = 'no function' as never;
+    expect(() => wrapListener(no)).toThrow(new TypeError('listener must be a function, got "no function"'));
+    expect(() => wrapUpgrade(no)).toThrow(new TypeError('listener must be a function, got "no function"'));
+    expect(() => instrumentServer({ ignore: no })).toThrow(
+      new TypeError('options.ignore must be a function, got "no function"'),
+    );
+  });
 });
 
 test('a listener of another event is called as it would be without us, and without a context', async () => {

@@ -1,3 +1,5 @@
+import { wrongType } from '@curfew/context/spi';
+
 /** Hosts that are inside by their name alone: what clusters and home networks use. */
 const PRIVATE_SUFFIXES = ['.localhost', '.internal', '.local', '.svc', '.cluster.local', '.home.arpa'];
 
@@ -22,7 +24,7 @@ const REMEMBERED = 1_000;
  *   `example.com` itself), `private` for the default set, `*` for all. `['private']` unless given; `[]` is none.
  * @returns A function of a host name or address, with or without the brackets of IPv6 and in any case. It never
  *   throws; a host that is no string is not allowed.
- * @throws TypeError if an entry is no string, or has a `*` anywhere else, a port or a scheme.
+ * @throws TypeError if it is no array, or an entry is no string, or has a `*` anywhere else, a port or a scheme.
  * @example
  * ```ts
  * import { allowedHosts } from '@curfew/propagation';
@@ -33,11 +35,13 @@ const REMEMBERED = 1_000;
  * ```
  */
 export function allowedHosts(allow: readonly string[] = ['private']): (host: unknown) => boolean {
+  // A string is one too, of hosts of one letter each.
+  if (!Array.isArray(allow)) throw wrongType('allow', 'an array of hosts', allow);
   const exact = new Set<string>();
   const suffixes: string[] = [];
   let inside = false;
   let all = false;
-  for (const entry of allow) {
+  for (const entry of allow as readonly string[]) {
     if (entry === '*') all = true;
     else if (entry === 'private') inside = true;
     else if (!isPattern(entry))

@@ -5,7 +5,7 @@ import {
   type TextMapSetter,
 } from '@opentelemetry/api';
 import { from } from '@curfew/context';
-import { SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import { checkFunction, SUPPRESS_TRACING_KEY, wrongType } from '@curfew/context/spi';
 import { deadlineReceived } from './events';
 import { headerReader, putReceived, type InboundDeadline, type ReceiveOptions } from './received';
 import { formatTimeoutMs, TIMEOUT_HEADER } from './timeout';
@@ -38,7 +38,8 @@ export interface DeadlinePropagatorOptions extends ReceiveOptions {
  * the context as a value, for `withReceivedDeadline`. Nothing that a peer sends makes it throw; everything is
  * counted through `deadlineReceived`.
  *
- * @throws RangeError from the constructor if `maxTimeout` is NaN or negative. The methods never throw.
+ * @throws From the constructor, naming the option: as `deadlineReader`, and TypeError if `plant` is no function or `inject` no
+ *   boolean. The methods never throw.
  * @example
  * ```ts
  * import { propagation } from '@opentelemetry/api';
@@ -52,10 +53,12 @@ export class DeadlinePropagator implements TextMapPropagator {
   private readonly writes: boolean;
 
   constructor(options: DeadlinePropagatorOptions = {}) {
-    const { plant = [] } = options;
     this.read = headerReader(options);
-    this.plants = typeof plant === 'function' ? [plant] : plant;
-    this.writes = options.inject === true;
+    const { plant = [], inject = false } = options;
+    this.plants = [plant].flat();
+    for (const each of this.plants) checkFunction(each, 'options.plant');
+    if (typeof inject !== 'boolean') throw wrongType('options.inject', 'a boolean', inject);
+    this.writes = inject;
   }
 
   /** Writes the remaining budget where the `inject` option asks for it and the context has a deadline. */

@@ -1,6 +1,6 @@
 import { createContextKey, defaultTextMapGetter, type Context, type TextMapGetter } from '@opentelemetry/api';
 import { withCancel, type Cancel, type CancelContext, type DeriveOptions } from '@curfew/context';
-import { clock, withLimit } from '@curfew/context/spi';
+import { checkLimit, checkOptions, clock, withLimit, wrongType } from '@curfew/context/spi';
 import { deadlineReceived, type ReceivedDeadline } from './events';
 import { parseConnectTimeout, parseGrpcTimeout, parseTimeoutMs, TIMEOUT_HEADER } from './timeout';
 
@@ -45,7 +45,8 @@ function parserFor(header: string): Parser {
  * `deadlineReceived` as `ok`, `none`, `malformed` or `too_large`. Several headers make one count: that of
  * the smallest valid value, else of the first malformed one.
  *
- * @throws RangeError, here and not at a request, if `maxTimeout` is NaN or negative.
+ * @throws TypeError, here and not at a request, if `maxTimeout` is no number or `headers` no array of names; RangeError if
+ *   `maxTimeout` is NaN or negative.
  * @example
  * ```ts
  * import { deadlineReader } from '@curfew/propagation';
@@ -68,9 +69,10 @@ export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
 export function headerReader(
   options: ReceiveOptions,
 ): (carrier: unknown, getter: TextMapGetter) => InboundDeadline {
+  checkOptions(options, 'options');
   const { headers = [TIMEOUT_HEADER], maxTimeout = HOUR } = options;
-  if (!(maxTimeout >= 0))
-    throw new RangeError(`maxTimeout must be 0 or more milliseconds, got ${maxTimeout}`);
+  checkNames(headers, 'options.headers');
+  checkLimit(maxTimeout, 'options.maxTimeout');
   const sources = headers.map((name) => ({ name: name.toLowerCase(), parse: parserFor(name.toLowerCase()) }));
   const absent: InboundDeadline = outcome(sources[0]?.name ?? TIMEOUT_HEADER, 'none');
 
@@ -91,6 +93,11 @@ export function headerReader(
     }
     return found;
   };
+}
+
+function checkNames(value: unknown, name: string): void {
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
+    throw wrongType(name, 'an array of header names', value);
 }
 
 function outcome(source: string, outcome: 'none' | 'malformed'): InboundDeadline {

@@ -76,6 +76,10 @@ describe('a list', () => {
   test.each(['http://a.com', 'a.com:80', 'a.*', '**.a.com', '', 'a com', 5])('refuses %j', (entry) => {
     expect(() => allowedHosts([entry as string])).toThrow(TypeError);
   });
+
+  test.each(['private', 7, null])('is refused where it is no list: %j', (list) => {
+    expect(() => allowedHosts(list as never)).toThrow(/^allow must be an array of hosts, got/);
+  });
   test('answers the same after more hosts than it remembers', () => {
     const allowed = allowedHosts(['*.a.com']);
     for (let i = 0; i < 2_500; i++) expect(allowed(`h${i}.a.com`)).toBe(true);

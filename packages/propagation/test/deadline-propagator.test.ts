@@ -210,9 +210,33 @@ describe('inject', () => {
   });
 });
 
-test('a cap that is none is refused when it is set, not at a request', () => {
-  expect(() => new DeadlinePropagator({ maxTimeout: NaN })).toThrow(RangeError);
-  expect(() => deadlineReader({ maxTimeout: -1 })).toThrow(RangeError);
+test.each([
+  [{ maxTimeout: NaN }, RangeError, 'options.maxTimeout must be 0 or more milliseconds, got NaN'],
+  [{ maxTimeout: -1 }, RangeError, 'options.maxTimeout must be 0 or more milliseconds, got -1'],
+  [{ maxTimeout: '60' }, TypeError, 'options.maxTimeout must be a number of milliseconds, got "60"'],
+  [
+    { headers: 'grpc-timeout' },
+    TypeError,
+    'options.headers must be an array of header names, got "grpc-timeout"',
+  ],
+  [{ headers: [7] }, TypeError, 'options.headers must be an array of header names, got an object'],
+  [null, TypeError, 'options must be an options object, got null'],
+])('bad ways to read are refused when they are set, not at a request: %j', (options, kind, message) => {
+  for (const give of [
+    () => new DeadlinePropagator(options as never),
+    () => deadlineReader(options as never),
+  ]) {
+    expect(give).toThrow(new kind(message));
+    expect(give).toThrow(kind);
+  }
+});
+
+test.each([
+  [{ plant: 'plant' }, 'options.plant must be a function, got "plant"'],
+  [{ plant: [() => undefined, null] }, 'options.plant must be a function, got null'],
+  [{ inject: 'true' }, 'options.inject must be a boolean, got "true"'],
+])('a propagator refuses %j when it is made', (options, message) => {
+  expect(() => new DeadlinePropagator(options as never)).toThrow(new TypeError(message));
 });
 
 test('extract keeps what other propagators brought', () => {

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { withoutCancel, withValue } from '@curfew/context';
-import { endingWith, installGuard } from '@curfew/context/spi';
+import { checkFunction, endingWith, installGuard } from '@curfew/context/spi';
 import { deadlineReceived, RESPONSE_KEY, type Plant } from '@curfew/propagation';
 import { contextOf, createServed, serve, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
@@ -38,7 +38,8 @@ const CHANNEL = 'http.server.request.start';
  * `middleware`. A request that the instrumentation ignores gets no context. A request whose budget was spent on
  * arrival is answered 504 at once, but its handler runs, under a context that is done.
  *
- * @throws TypeError if `timeout` is no number or `endOnFinish` none of its two; RangeError if `timeout` is NaN or negative.
+ * @throws TypeError if `timeout` is no number, `endOnFinish` none of its two or `ignore` no function; RangeError if
+ *   `timeout` is NaN or negative. Nothing at a request.
  * @example
  * ```ts
  * import { propagation } from '@opentelemetry/api';
@@ -51,6 +52,7 @@ const CHANNEL = 'http.server.request.start';
 export function instrumentServer(options: InstrumentServerOptions = {}): ServerInstrumentation {
   checkServerOptions(options);
   const { ignore } = options;
+  if (ignore !== undefined) checkFunction(ignore, 'options.ignore');
   // The request announced last, and its response; `null` for one to ignore. One slot is enough, for the request
   // is emitted in the same turn. A WeakMap of them would do the same at twice the cost of a whole request: it
   // keeps every young request alive until a full collection.

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { context } from '@opentelemetry/api';
 import { withoutCancel } from '@curfew/context';
-import { endsWith, hooks, isEnforced } from '@curfew/context/spi';
+import { checkFunction, endsWith, hooks, isEnforced } from '@curfew/context/spi';
 import { deadlineReader, receivedDeadline, type ReceiveOptions } from '@curfew/propagation';
 import type { AnyResponse } from './any-response';
 import { contextOf, createServed, serve } from './served-request';
@@ -47,8 +47,8 @@ function listenerUnder(options: ListenerOptions) {
  * the context that the request has already. Put it first. A request whose budget is spent on arrival is answered
  * 504 before any work, and `next` is not called.
  *
- * @throws TypeError if `timeout` is no number or `endOnFinish` none of its two; RangeError if `timeout` or `maxTimeout` is NaN
- * or negative; nothing at a request.
+ * @throws TypeError if `timeout` or `maxTimeout` is no number, `endOnFinish` none of its two or `headers` no array of names;
+ *   RangeError if `timeout` or `maxTimeout` is NaN or negative. Nothing at a request.
  * @example
  * ```ts
  * import express from 'express';
@@ -70,7 +70,7 @@ export function middleware(options: ListenerOptions = {}): Middleware {
  * of another event, such as http2's `stream`, is called without one.
  *
  * @returns A listener that returns what the given one returns, and `undefined` for a request that was refused.
- * @throws As `middleware`.
+ * @throws As `middleware`, and TypeError if the listener is no function.
  * @example
  * ```ts
  * import { createSecureServer } from 'node:http2';
@@ -85,6 +85,7 @@ export function wrapListener<
   listener: (request: Request, response: Response) => unknown,
   options: ListenerOptions = {},
 ): (this: unknown, request: Request, response: Response) => unknown {
+  checkFunction(listener, 'listener');
   const under = listenerUnder(options);
   return function (request, response, ...more: unknown[]) {
     const go = () => Reflect.apply(listener, this, [request, response, ...more]) as unknown;

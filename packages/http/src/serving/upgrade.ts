@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { context } from '@opentelemetry/api';
 import { withCancel, withoutCancel } from '@curfew/context';
-import { end, isEnforced, retire } from '@curfew/context/spi';
+import { checkFunction, end, isEnforced, retire } from '@curfew/context/spi';
 import { thisSide } from './shutdown';
 import { connectionLost, socketClosedByPeer } from './who-closed';
 
@@ -14,6 +14,7 @@ import { connectionLost, socketClosedByPeer } from './who-closed';
  * conversation after it.
  *
  * @returns A listener that returns what the given one returns.
+ * @throws TypeError if the listener is no function.
  * @example
  * ```ts
  * import { WebSocketServer } from 'ws';
@@ -25,6 +26,7 @@ import { connectionLost, socketClosedByPeer } from './who-closed';
 export function wrapUpgrade<Socket extends Duplex>(
   listener: (request: IncomingMessage, socket: Socket, head: Buffer) => unknown,
 ): (this: unknown, request: IncomingMessage, socket: Socket, head: Buffer) => unknown {
+  checkFunction(listener, 'listener');
   return function (request, socket, head) {
     const [ctx, release] = withCancel(withoutCancel(context.active()), {
       name: 'http.server',
