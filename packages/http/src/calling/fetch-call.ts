@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
 import { addAbortListener, defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import { onEnd, type Context } from '@curfew/context';
-import { automaticError } from '@curfew/context/spi';
+import { automaticError, globalSlot } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
 import { budgetFor, endCall } from './outgoing-call';
 
@@ -128,12 +128,10 @@ interface Shared {
   watching: boolean;
 }
 
-const SLOT = Symbol.for('@curfew/http.fetch.v1');
-
-const shared: Shared = ((globalThis as { [SLOT]?: Shared })[SLOT] ??= {
+const shared = globalSlot<Shared>('@curfew/http.fetch', 1, () => ({
   current: new AsyncLocalStorage<Caller>(),
   watching: false,
-});
+}));
 
 /** Whether a call with this signal is part of one that ends with a context already: one of the explicit form, say. */
 export function isFollowing(signal: AbortSignal | null | undefined): boolean {

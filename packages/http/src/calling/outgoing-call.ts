@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api';
 import { from, isDeadlineExceeded, type Context } from '@curfew/context';
-import { canEnd, endingOf, hooks, isEnforced, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import { canEnd, endingOf, globalSlot, hooks, isEnforced, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
 
 /** On a request that ends with a context already. Every installed copy sees it. */
@@ -11,9 +11,7 @@ interface Outgoing {
   isAllowed(this: void, host: string): boolean;
 }
 
-const SLOT = Symbol.for('@curfew/http.outgoing.v1');
-
-const outgoing: Outgoing = ((globalThis as { [SLOT]?: Outgoing })[SLOT] ??= { isAllowed: allowedHosts() });
+const outgoing = globalSlot<Outgoing>('@curfew/http.outgoing', 1, () => ({ isAllowed: allowedHosts() }));
 
 /**
  * Says which hosts outgoing calls tell their budget, for the whole process; every other host gets the same

@@ -1,7 +1,7 @@
-// One slot for every installed copy: whoever starts the shutdown need not know which copy serves the requests.
-const SHUTDOWN = Symbol.for('@curfew/http.shutdown.v1');
+import { globalSlot } from '@curfew/context/spi';
 
-const slots = globalThis as { [SHUTDOWN]?: boolean };
+/** What all installed copies share: whoever starts the shutdown need not know which copy serves the requests. */
+const shutdown = globalSlot('@curfew/http.shutdown', 1, () => ({ begun: false }));
 
 /**
  * Tells that this process is going down: a connection that the server closes from now on ended its requests by
@@ -18,10 +18,10 @@ const slots = globalThis as { [SHUTDOWN]?: boolean };
  * ```
  */
 export function beginShutdown(): void {
-  slots[SHUTDOWN] = true;
+  shutdown.begun = true;
 }
 
 /** Who closes what this side closes. */
 export function thisSide(): 'caller' | 'shutdown' {
-  return slots[SHUTDOWN] === true ? 'shutdown' : 'caller';
+  return shutdown.begun ? 'shutdown' : 'caller';
 }
