@@ -1,63 +1,106 @@
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { background, isCanceled, withCancel } from '@curfew/context';
 import { query } from '@curfew/pg';
 import { Client, type ClientConfig } from 'pg';
-import { cancelPacket, requestCancel } from '../dist/cancelling/cancel-request';
 import { database } from './database';
-import { rejection } from './support';
+import { proxy, rejection, until, type HeldCancel } from './support';
 import { certificate, key } from './tls-certificate';
 
 const db = database({ tls: { cert: certificate, key } });
 
-test('the packet is as long as the key: four bytes of protocol 3.0, up to 256 of 3.2', () => {
-  expect(cancelPacket(258, -2).toString('hex')).toBe('0000001004d2162e00000102fffffffe');
-  const long = cancelPacket(1, Buffer.alloc(32, 7));
-  expect(long.length).toBe(44);
-  expect(long.readInt32BE(0)).toBe(44);
-  expect(long.subarray(12)).toEqual(Buffer.alloc(32, 7));
+async function connected(options: ClientConfig): Promise<Client> {
+  const { user, password, database, host, port } = db.postgres;
+  const client = new Client({ user, password, database, host, port, ...options });
+  client.on('error', () => undefined);
+  await client.connect();
+  return client;
+}
+
+test.each([
+  ['four bytes of protocol 3.0', -2, '0000001004d2162e00000102fffffffe'],
+  ['up to 256 of 3.2', Buffer.alloc(32, 7), `0000002c04d2162e00000102${'07'.repeat(32)}`],
+])('the packet is as long as the key: %s', async (name, secretKey, expected) => {
+  const packets: string[] = [];
+  const between = await proxy(db.postgres.port, ({ packet, drop }) => {
+    packets.push(packet.toString('hex'));
+    drop();
+  });
+  const client = await connected({ port: between.port });
+  Object.assign(client, { processID: 258, secretKey });
+  const [ctx, cancel] = withCancel(background());
+  const running = rejection(query(ctx, client, `SELECT pg_sleep(600) /* ${name} */`));
+  await db.server.running(name);
+  cancel(new Error('hung up'));
+  await until('the packet is there', () => packets.length > 0);
+  await db.server.cancel(name);
+  expect(isCanceled(await running)).toBe(true);
+  expect(packets[0]).toBe(expected);
+  await client.end();
+  await between.close();
 });
 
 test('the key never goes over the wire in the clear where the session is encrypted', async () => {
-  const received: Buffer[] = [];
-  const impostor = createServer((socket) => {
-    socket
-      .on('error', () => undefined)
-      .on('data', (data) => {
-        received.push(data);
-        socket.write('N');
-      });
+  const received: string[] = [];
+  let sessions = 0;
+  const impostor = createServer((near) => {
+    near.on('error', () => undefined);
+    // The session is what it should be, and whoever dials after it is told that there is no TLS.
+    if (sessions++ === 0) near.pipe(connect(db.postgres.port, '127.0.0.1')).pipe(near);
+    else near.on('data', (data) => near.write('N') && received.push(data.toString('hex')));
   });
-  await new Promise<void>((resolve) => impostor.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => impostor.unref().listen(0, '127.0.0.1', resolve));
   const { port } = impostor.address() as AddressInfo;
-  const client = { host: '127.0.0.1', port, ssl: true, processID: 1, secretKey: 0x01020304 };
-  const delivery = await new Promise((resolve) => requestCancel(client as never, 5_000, resolve));
-  expect(delivery).toBe('failed');
-  expect(Buffer.concat(received).toString('hex')).toBe('0000000804d2162f');
+  const client = await connected({ port, ssl: { ca: certificate } });
+  const [ctx, cancel] = withCancel(background());
+  const running = rejection(query(ctx, client, 'SELECT pg_sleep(600) /* encrypted */'));
+  await db.server.running('encrypted');
+  cancel(new Error('hung up'));
+  await until('it was tried again', () => received.length > 1);
+  await db.server.cancel('encrypted');
+  expect(await running).toMatchObject({ code: '57014' });
+  expect(db.hooks.outcomes()).toEqual(['failed']);
+  expect(new Set(received)).toEqual(new Set(['0000000804d2162f']));
+  await client.end();
   await new Promise((resolve) => impostor.close(resolve));
 });
 
-test('a request that is taken back in time reaches nobody, and forty at once all find their way', async () => {
-  let packets = 0;
-  const listener = createServer((socket) => {
-    socket
-      .on('error', () => undefined)
-      .on('data', () => {
-        packets++;
-        socket.end();
-      });
+test('of forty cancels 32 are on their way at once, and one that is taken back before its turn reaches nobody', async () => {
+  const held: HeldCancel[] = [];
+  const reached = new Set<number>();
+  let holding = true;
+  const between = await proxy(db.postgres.port, (cancel) => {
+    reached.add(cancel.packet.readInt32BE(8));
+    if (holding) held.push(cancel);
+    else cancel.forward();
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port } = listener.address() as AddressInfo;
-  const client = { host: '127.0.0.1', port, ssl: false, processID: 1, secretKey: 2 };
-  const withdrawn = await new Promise((resolve) => requestCancel(client as never, 5_000, resolve).withdraw());
-  expect(withdrawn).toBe('failed');
-  const all = Array.from(
-    { length: 40 },
-    () => new Promise((resolve) => requestCancel(client as never, 5_000, resolve)),
+  const clients = await Promise.all(Array.from({ length: 40 }, () => connected({ port: between.port })));
+  const last = clients.at(-1) as Client & { processID: number };
+  const unlock = [await db.server.lock(1), await db.server.lock(2)] as const;
+  const [ctx, cancel] = withCancel(background());
+  const all = clients.map((client) =>
+    query(ctx, client, `SELECT pg_advisory_lock_shared(${client === last ? 2 : 1}) /* forty */`, [], {
+      cancelTimeout: 60_000,
+      grace: 60_000,
+    }),
   );
-  expect(new Set(await Promise.all(all))).toEqual(new Set(['delivered']));
-  expect(packets).toBe(40);
-  await new Promise((resolve) => listener.close(resolve));
+  const stopped = Promise.all(all.slice(0, -1).map(rejection));
+  await until(
+    'all wait',
+    async () => (await db.server.count(`wait_event_type = 'Lock' AND query LIKE '%forty%'`)) === 40,
+  );
+  cancel(new Error('hung up'));
+  await until('as many as may', () => held.length >= 32);
+  await unlock[1]();
+  await all.at(-1);
+  expect(held).toHaveLength(32);
+  holding = false;
+  for (const each of held) each.forward();
+  expect((await stopped).every(isCanceled)).toBe(true);
+  expect(reached.size).toBe(39);
+  expect(reached).not.toContain(last.processID);
+  await unlock[0]();
+  await Promise.all(clients.map((client) => client.end()));
+  await between.close();
 });
 
 const ways: [string, () => ClientConfig & { sslnegotiation?: string }][] = [
@@ -72,9 +115,7 @@ const ways: [string, () => ClientConfig & { sslnegotiation?: string }][] = [
 ];
 
 test.each(ways)('a query is cancelled over %s', async (name, options) => {
-  const { user, password, database, port } = db.postgres;
-  const client = new Client({ user, password, database, port, ...options() });
-  await client.connect();
+  const client = await connected(options());
   const [ctx, cancel] = withCancel(background());
   const running = rejection(query(ctx, client, `SELECT pg_sleep(600) /* over ${name} */`));
   await db.server.running(`over ${name}`);

@@ -108,9 +108,7 @@ describe('what becomes of the query', () => {
     const [ctx, cancel] = withCancel(background());
     const running = rejection(query(ctx, db.open.pool(), sleepFor('admin')));
     await db.server.running('admin');
-    await db.server.client.query(
-      `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%admin%' AND pid <> pg_backend_pid()`,
-    );
+    await db.server.cancel('admin');
     const error = await running;
     expect(error).toMatchObject({ code: '57014' });
     expect(isCanceled(error)).toBe(false);

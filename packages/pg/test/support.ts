@@ -33,6 +33,11 @@ export async function monitor(connectionString: string) {
       await client.query('SELECT pg_advisory_lock($1)', [key]);
       return () => client.query('SELECT pg_advisory_unlock($1)', [key]);
     },
+    /** Cancels such queries from here, as an administrator would. */
+    cancel: (text: string) =>
+      client.query(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE '%${text}%' AND pid <> pg_backend_pid()`,
+      ),
     idle: () => until('no backend active', async () => (await count(`state = 'active'`)) === 0),
     end: () => client.end(),
   };
@@ -73,6 +78,7 @@ const CANCEL_REQUEST_CODE = 80877102;
 
 /** A cancel that the proxy holds in its hands. */
 export interface HeldCancel {
+  readonly packet: Buffer;
   /** Hands it to the server, whose close closes it. */
   forward(): void;
   /** Closes it, undelivered. */
@@ -101,7 +107,7 @@ export async function proxy(port: number, onCancel: (cancel: HeldCancel, nth: nu
       };
       if (first.readInt32BE(4) === CANCEL_REQUEST_CODE) {
         tally.cancels++;
-        onCancel({ forward, drop: () => near.destroy() }, tally.cancels);
+        onCancel({ packet: first, forward, drop: () => near.destroy() }, tally.cancels);
         return;
       }
       sessions++;
@@ -110,7 +116,8 @@ export async function proxy(port: number, onCancel: (cancel: HeldCancel, nth: nu
       forward().once('close', () => sessions--);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  // A test that fails may leave it open, and is to end all the same.
+  await new Promise<void>((resolve) => server.unref().listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
     tally,

@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 
-/** A service whose request hangs up 100 ms after `work` has begun; it says that it lives, and ends by itself. */
+/** A service whose request hangs up while its query runs; once that is over, it says that it lives, and ends by itself. */
 const service = (work: string) => `
   const { context } = require('@opentelemetry/api');
   const { AsyncLocalStorageContextManager } = require('@opentelemetry/context-async-hooks');
@@ -17,14 +17,16 @@ const service = (work: string) => `
   require('@curfew/pg').instrumentPg();
   const { Pool } = require('pg');
   const pool = new Pool({ connectionString: ${JSON.stringify(postgres.connectionString)}, max: 2 });
+  const RUNNING = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
+  const until = async (count) => { while ((await pool.query(RUNNING)).rowCount !== count); };
   const [ctx] = withCancel(background());
-  pool.query('SELECT 1').then(() => {
+  pool.query('SELECT 1').then(async () => {
     context.with(ctx, async () => { ${work} });
-    setTimeout(() => end(ctx, { origin: 'client_disconnect', automatic: true }), 100);
-    setTimeout(async () => {
-      console.log('alive', (await pool.query('SELECT 1 AS n')).rows[0].n);
-      await pool.end();
-    }, 600);
+    await until(1);
+    end(ctx, { origin: 'client_disconnect', automatic: true });
+    await until(0);
+    console.log('alive', (await pool.query('SELECT 1 AS n')).rows[0].n);
+    await pool.end();
   });`;
 
 test.each([
@@ -38,7 +40,7 @@ test.each([
   [
     'a Query to whose errors nobody listens',
     `const client = await pool.connect(); const { Query } = require('pg');
-     client.query(new Query('SELECT pg_sleep(0.3)')).on('end', () => client.release());`,
+     client.query(new Query('SELECT pg_sleep(2)')).on('end', () => client.release());`,
   ],
 ])('%s does not end the process', async (_, work) => {
   const child = spawn(process.execPath, ['-e', service(work)], { cwd: __dirname });
