@@ -1,3 +1,4 @@
+import { globalSlot } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { readEnvironment } from './settings/environment';
@@ -7,8 +8,6 @@ import { configure, type StartOptions } from './settings/options';
 import { isRegistered } from './otel-globals';
 import type * as SetUp from './set-up';
 
-const STARTED = Symbol.for('@curfew/node.started.v1');
-
 /** The handle on nothing. */
 const IDLE: Handle = {
   telemetry: undefined,
@@ -17,8 +16,12 @@ const IDLE: Handle = {
   shutdown: () => Promise.resolve(),
 };
 
-/** One slot a process, so that `--import` and `start`, or two copies of this package, do not set up two SDKs. */
-const slots = globalThis as { [STARTED]?: { readonly handle: Handle; told: boolean } };
+/** Of the process, so that `--import` and `start`, or two copies of this package, do not set up two SDKs. */
+interface Started {
+  handle: Handle | undefined;
+  /** Whether a second call has been told of. */
+  told: boolean;
+}
 
 /**
  * Sets Curfew and OpenTelemetry up for this process: traces, metrics with `/metrics`, propagators, the
@@ -43,24 +46,22 @@ const slots = globalThis as { [STARTED]?: { readonly handle: Handle; told: boole
 export function start(options: StartOptions = {}): Handle {
   const { settings, warnings } = readEnvironment(process.env);
   const configuration = configure(settings, options);
-  const present = slots[STARTED];
-  if (present !== undefined) {
-    if (!present.told) warn('started already; this call has no effect and returns what the first one did');
-    present.told = true;
-    return present.handle;
+  const started = globalSlot<Started>('@curfew/node.started', 1, () => ({ handle: undefined, told: false }));
+  if (started.handle !== undefined) {
+    if (!started.told) warn('started already; this call has no effect and returns what the first one did');
+    started.told = true;
+    return started.handle;
   }
   startLogging(configuration);
   for (const warning of warnings) warn(warning);
   // Whoever calls, nothing of this belongs to the context of a request.
-  const handle = context.with(ROOT_CONTEXT, () => {
+  return (started.handle = context.with(ROOT_CONTEXT, () => {
     if (!isRegistered('context')) {
       context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
     }
-    // With the SDK disabled, only `active()` still has to work across awaits; nothing else is even loaded.
+    // With the SDK disabled, only `active()` still has to work across awaits; nothing of the SDK is even loaded.
     if (configuration.disabled) return IDLE;
     // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load it in any case
     return (require('./set-up') as typeof SetUp).setUp(configuration);
-  });
-  slots[STARTED] = { handle, told: false };
-  return handle;
+  }));
 }
