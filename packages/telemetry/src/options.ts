@@ -1,17 +1,12 @@
+import { checkChoice, checkNumber, checkOptions, wrongType, type NumberRange } from '@curfew/context/spi';
 import type { LoggerProviderLike } from './log-emitter';
 
 /** How an option is declared: what it takes, what is used without it, and its words. */
 export type OptionDeclaration = NumberOption | FlagOption | ChoiceOption<string> | ObjectOption;
 
-export interface NumberOption {
+export interface NumberOption extends NumberRange {
   readonly kind: 'number';
   readonly fallback: number;
-  readonly least: number;
-  /** `Infinity`, which it may be itself, for no upper end. */
-  readonly most: number;
-  readonly whole: boolean;
-  /** What it is a number of, where it is not a bare one. */
-  readonly unit?: 'milliseconds';
   readonly help: string;
 }
 
@@ -103,47 +98,30 @@ export type TelemetrySettings = Required<Omit<TelemetryOptions, 'loggerProvider'
  * @throws TypeError or RangeError naming the option that is wrong.
  */
 export function checkTelemetryOptions(options: TelemetryOptions): TelemetrySettings {
-  if (typeof options !== 'object' || (options as unknown) === null)
-    throw new TypeError(`options must be an object, got ${options === null ? 'null' : typeof options}`);
+  checkOptions(options, 'options');
   const settings: Record<string, unknown> = {};
   for (const [name, declared] of Object.entries<OptionDeclaration>(TELEMETRY_OPTIONS)) {
     const value = (options as Readonly<Record<string, unknown>>)[name];
-    if (value !== undefined) checkOption(name, declared, value);
+    if (value !== undefined) checkOption(declared, value, `options.${name}`);
     const used = value ?? ('fallback' in declared ? declared.fallback : undefined);
     if (used !== undefined) settings[name] = used;
   }
   return settings as TelemetrySettings;
 }
 
-function checkOption(name: string, declared: OptionDeclaration, value: unknown): void {
+function checkOption(declared: OptionDeclaration, value: unknown, name: string): void {
   switch (declared.kind) {
     case 'number':
-      return checkNumber(name, declared, value);
+      return checkNumber(value, name, declared);
     case 'flag':
       if (typeof value === 'boolean') return;
-      throw new TypeError(`${name} must be true or false, got ${typeof value}`);
+      throw wrongType(name, 'true or false', value);
     case 'choice':
-      if (declared.values.includes(value as string)) return;
-      throw new TypeError(
-        `${name} must be ${declared.values.map((each) => `'${each}'`).join(' or ')}, got ${String(value)}`,
-      );
+      return checkChoice(value, name, declared.values);
     case 'object':
       if (typeof (value as Record<string, unknown> | null)?.[declared.method] === 'function') return;
-      throw new TypeError(`${name} must have a method ${declared.method}`);
+      throw wrongType(name, `an object with a method ${declared.method}`, value);
   }
-}
-
-function checkNumber(name: string, { least, most, whole, unit }: NumberOption, value: unknown): void {
-  const what = whole ? 'a whole number' : 'a number';
-  if (typeof value !== 'number')
-    throw new TypeError(
-      `${name} must be ${what}${unit === undefined ? '' : ` of ${unit}`}, got ${typeof value}`,
-    );
-  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return;
-  const range = most === Infinity ? `${least} or more` : `from ${least} to ${most}`;
-  throw new RangeError(
-    `${name} must be ${whole ? `${what} ` : ''}${range}${unit === undefined ? '' : ` ${unit}`}, got ${value}`,
-  );
 }
 
 function duration(fallback: number, help: string) {

@@ -201,12 +201,12 @@ test('bad options are refused by name', () => {
   start();
   expect(() => install({ captureStacks: 2 })).toThrow(/captureStacks must be from 0 to 1, got 2/);
   expect(() => install({ captureStacks: true as never })).toThrow(/captureStacks must be a number/);
-  expect(() => install({ lost: 'yes' as never })).toThrow(/lost must be true or false, got string/);
-  expect(() => install({ events: 'both' as never })).toThrow(/events must be 'span' or 'log', got both/);
+  expect(() => install({ lost: 'yes' as never })).toThrow(/lost must be true or false, got "yes"/);
+  expect(() => install({ events: 'both' as never })).toThrow(/events must be 'span' or 'log', got "both"/);
   expect(() => install({ loggerProvider: {} as never })).toThrow(
-    /loggerProvider must have a method getLogger/,
+    /loggerProvider must be an object with a method getLogger/,
   );
-  expect(() => install(null as never)).toThrow(/options must be an object, got null/);
+  expect(() => install(null as never)).toThrow(/options must be an options object, got null/);
 });
 
 test("events: 'log' tells the end of a context as records in the trace of each open span, and the span has none", async () => {

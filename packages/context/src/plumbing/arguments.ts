@@ -87,9 +87,44 @@ export function checkDuration(value: unknown, name: string): asserts value is nu
  * ```
  */
 export function checkLimit(value: unknown, name: string): asserts value is number | undefined {
-  if (value === undefined) return;
-  if (typeof value !== 'number') throw wrongType(name, 'a number of milliseconds', value);
-  if (!(value >= 0)) throw new RangeError(`${name} must be 0 or more milliseconds, got ${value}`);
+  if (value !== undefined) checkNumber(value, name, { least: 0, most: Infinity, unit: 'milliseconds' });
+}
+
+/** What a number may be. */
+export interface NumberRange {
+  readonly least: number;
+  /** `Infinity`, which it may be itself, for no upper end. */
+  readonly most: number;
+  readonly whole?: boolean;
+  /** What it is a number of, where it is not a bare one. */
+  readonly unit?: string;
+}
+
+/**
+ * Refuses what is no number of a range; NaN is in none.
+ *
+ * @throws TypeError if it is no number; RangeError if it is out of range.
+ * @example
+ * ```ts
+ * import { checkNumber } from '@curfew/context/spi';
+ * let refused = '';
+ * try {
+ *   checkNumber(0.5, 'options.maxNames', { least: 1, most: 10_000, whole: true });
+ * } catch (error) {
+ *   refused = (error as Error).message;
+ * }
+ * refused; // => 'options.maxNames must be a whole number from 1 to 10000, got 0.5'
+ * ```
+ */
+export function checkNumber(value: unknown, name: string, range: NumberRange): asserts value is number {
+  const { least, most, whole = false, unit } = range;
+  const what = `a ${whole ? 'whole ' : ''}number`;
+  if (typeof value !== 'number')
+    throw wrongType(name, unit === undefined ? what : `${what} of ${unit}`, value);
+  if (value >= least && value <= most && (!whole || Number.isInteger(value))) return;
+  const limits = most === Infinity ? `${least} or more` : `from ${least} to ${most}`;
+  const expected = [...(whole ? [what] : []), limits, ...(unit === undefined ? [] : [unit])].join(' ');
+  throw new RangeError(`${name} must be ${expected}, got ${value}`);
 }
 
 /**

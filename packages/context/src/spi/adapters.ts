@@ -18,7 +18,15 @@ import { carriedBy, endOf, nodeOf } from '../tree/carried';
 export { automaticError, cancelsAutomatically, takeRefusal } from '../guard/automatic';
 export { guarded, installGuard } from '../guard/guard';
 export { isAutomatic, noteCut } from '../guard/own-errors';
-export { checkChoice, checkFunction, checkLimit, checkOptions, wrongType } from '../plumbing/arguments';
+export {
+  checkChoice,
+  checkFunction,
+  checkLimit,
+  checkNumber,
+  checkOptions,
+  wrongType,
+  type NumberRange,
+} from '../plumbing/arguments';
 export { MAX_DELAY } from '../plumbing/clock';
 export { markAutomatic } from '../plumbing/errors';
 export { globalSlot } from '../plumbing/global-slot';

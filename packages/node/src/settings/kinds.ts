@@ -1,4 +1,4 @@
-import { MAX_DELAY, wrongType } from '@curfew/context/spi';
+import { checkNumber, MAX_DELAY, wrongType, type NumberRange } from '@curfew/context/spi';
 import { allowedHosts } from '@curfew/propagation';
 
 /** How the text of an environment variable is read: what is expected of it, and `undefined` where it is not that. */
@@ -43,32 +43,18 @@ export const flag: OptionKind<boolean> = {
 };
 
 /** A number within limits, which are declared as telemetry declares its own. */
-export function numberFrom({ least, most, whole = false, unit }: NumberRange): OptionKind<number> {
+export function numberFrom(range: NumberRange): OptionKind<number> {
+  const { least, most, whole = false, unit } = range;
   const what = `a ${whole ? 'whole ' : ''}number${unit === undefined ? '' : ` of ${unit}`}`;
-  const expects = most === Infinity ? `${what}, ${least} or more` : `${what} from ${least} to ${most}`;
-  const accepts = (value: number) =>
-    value >= least && value <= most && (!whole || Number.isSafeInteger(value));
   return {
-    expects,
+    expects: most === Infinity ? `${what}, ${least} or more` : `${what} from ${least} to ${most}`,
     parse(value) {
       // Number() alone would read '', '0x10' and 'Infinity' as numbers.
       if (!/^-?\d+(\.\d+)?$/.test(value)) return undefined;
-      const parsed = Number(value);
-      return accepts(parsed) ? parsed : undefined;
+      return passed(Number(value), (parsed) => checkNumber(parsed, 'it', range));
     },
-    check(value, name) {
-      if (typeof value !== 'number') throw wrongType(name, what, value);
-      if (!accepts(value)) throw new RangeError(`${name} must be ${expects}, got ${value}`);
-    },
+    check: (value, name) => checkNumber(value, name, range),
   };
-}
-
-export interface NumberRange {
-  readonly least: number;
-  /** `Infinity` for no upper end. */
-  readonly most: number;
-  readonly whole?: boolean;
-  readonly unit?: string;
 }
 
 export const milliseconds = numberFrom({ least: 0, most: Infinity, unit: 'milliseconds' });
@@ -137,12 +123,7 @@ export const hosts: OptionKind<readonly string[]> = {
   parse(value) {
     const entries = split(value).map((entry) => entry.toLowerCase());
     if (entries.length === 1 && entries[0] === 'none') return [];
-    try {
-      allowedHosts(entries);
-    } catch {
-      return undefined;
-    }
-    return entries.length > 0 ? entries : undefined;
+    return entries.length > 0 ? passed(entries, allowedHosts) : undefined;
   },
   check(value, name) {
     if (!Array.isArray(value)) throw wrongType(name, 'an array of hosts', value);
@@ -153,6 +134,16 @@ export const hosts: OptionKind<readonly string[]> = {
     }
   },
 };
+
+/** The value, where the check lets it pass. */
+function passed<T>(value: T, check: (value: T) => unknown): T | undefined {
+  try {
+    check(value);
+    return value;
+  } catch {
+    return undefined;
+  }
+}
 
 function split(value: string): string[] {
   return value
