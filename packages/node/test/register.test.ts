@@ -357,7 +357,7 @@ test.each<[string, string, SpawnOptions['type']]>([
   ],
   ["await import('pg')", `const { default: pg } = await import('pg');`, 'module'],
 ])('%s is covered when the application loads it', async (_, load, type) => {
-  const program = `${load}; console.log(Symbol.for('@curfew/pg.wrapped') in pg.Client.prototype.query, Symbol.for('@curfew/pg.wrapped') in pg.Pool.prototype.query);`;
+  const program = `${load}; console.log(Symbol.for('@curfew/pg.wrapped.v1') in pg.Client.prototype.query, Symbol.for('@curfew/pg.wrapped.v1') in pg.Pool.prototype.query);`;
   const { stdout, stderr } = await run(program, { type: type! });
   expect(stderr).toBe('');
   expect(stdout).toBe('true true\n');
@@ -366,7 +366,7 @@ test.each<[string, string, SpawnOptions['type']]>([
 test('a service without a database loads nothing of @curfew/pg; one that loaded pg before start() is covered', async () => {
   const loaded = `console.log(Object.keys(require.cache).some((file) => file.includes('packages/pg/')))`;
   expect((await run(loaded)).stdout).toBe('false\n');
-  const late = `const pg = require('pg'); require('@curfew/node').start(); console.log(Symbol.for('@curfew/pg.wrapped') in pg.Client.prototype.query)`;
+  const late = `const pg = require('pg'); require('@curfew/node').start(); console.log(Symbol.for('@curfew/pg.wrapped.v1') in pg.Client.prototype.query)`;
   expect((await run(late, { register: false })).stdout).toBe('true\n');
 });
 

@@ -19,7 +19,7 @@ import type { PgOptions } from './types';
 
 type Methods = Record<string, Method>;
 
-const WRAPPED = Symbol.for('@curfew/pg.wrapped');
+const WRAPPED = Symbol.for('@curfew/pg.wrapped.v1');
 
 /**
  * Covers `client.query`, `pool.query` and `pool.connect` of pg under the active context, for every client and pool,

@@ -92,7 +92,7 @@ function covered(stub: unknown): boolean {
   for (const name of ['Client', 'prototype', 'query']) {
     value = Object.getOwnPropertyDescriptor(Object(value), name)?.value;
   }
-  return typeof value === 'function' && Symbol.for('@curfew/pg.wrapped') in value;
+  return typeof value === 'function' && Symbol.for('@curfew/pg.wrapped.v1') in value;
 }
 
 test('what has the shape of pg is covered', () => {

@@ -4,7 +4,7 @@ import { AUTOMATIC } from './keys';
  * The two errors of a context that ended. They are told by a registered symbol, never by `instanceof`,
  * so that two installed copies of this package and Jest's realms agree.
  */
-const BRAND = Symbol.for('@curfew/context.error');
+const BRAND = Symbol.for('@curfew/context.error.v1');
 
 /** Options of the errors, as of `Error`: the cause is kept by identity and never looked into, whatever it is. */
 export interface EndErrorOptions {
