@@ -19,6 +19,7 @@ const THEN = [
   { name: 'types', command: bin('tsc', '-p', 'tsconfig.test.json') },
   { name: 'generated', command: script('check-generated') },
   { name: 'imports', command: script('check-imports') },
+  { name: 'slots', command: script('check-slots') },
   { name: 'peers', command: script('check-peers') },
   { name: 'lock', command: script('check-lock') },
   { name: 'paths', command: script('check-paths') },

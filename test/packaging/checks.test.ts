@@ -1,64 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { API_PEER, chain, core, manyIn, pkg, plant, printedBy, run, sources, type Tree } from './planted';
 
 // A check that cannot fail proves nothing: each is shown a small tree that is right, then one that is wrong.
-
-const SCRIPTS = join(__dirname, '..', '..', 'scripts');
-const API_PEER = { '@opentelemetry/api': '>=1.9.0 <2.0.0' };
-
-type Tree = Record<string, string | object>;
-
-const trees: string[] = [];
-afterAll(() => trees.forEach((tree) => rmSync(tree, { recursive: true, force: true })));
-
-function plant(tree: Tree): string {
-  const root = mkdtempSync(join(tmpdir(), 'curfew-check-'));
-  trees.push(root);
-  for (const [path, content] of Object.entries(tree)) {
-    const file = join(root, path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
-  }
-  return root;
-}
-
-function run(script: string, root: string): { status: number | null; problems: string } {
-  const result = spawnSync(process.execPath, [join(SCRIPTS, `${script}.mjs`), root], { encoding: 'utf8' });
-  return { status: result.status, problems: result.stderr };
-}
-
-function pkg(folder: string, source: string, manifest: object = {}): Tree {
-  return {
-    [`packages/${folder}/package.json`]: {
-      name: `@curfew/${folder}`,
-      peerDependencies: API_PEER,
-      ...manifest,
-    },
-    [`packages/${folder}/src/index.ts`]: source,
-  };
-}
-
-/** Further sources of a package, by their place in `src`. */
-function sources(folder: string, files: Record<string, string>): Tree {
-  return Object.fromEntries(
-    Object.entries(files).map(([name, text]) => [`packages/${folder}/src/${name}.ts`, text]),
-  );
-}
-
-/** Files of which each imports the next. */
-function chain(length: number): Record<string, string> {
-  return Object.fromEntries(
-    Array.from({ length }, (_, i) => [`f${i}`, i < length - 1 ? `import './f${i + 1}';` : '']),
-  );
-}
-
-function manyIn(folder: string, count: number): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`${folder}/g${i}`, '']));
-}
-
-const core = pkg('context', `import { context } from '@opentelemetry/api';\nexport { context };`);
 
 describe('check-imports', () => {
   const on = (tree: Tree) => run('check-imports', plant(tree));
@@ -149,10 +92,9 @@ describe('check-imports', () => {
 
   it('prints how tall and how wide each package is', () => {
     const tree = plant({ ...core, ...sources('context', { ...chain(3), ...manyIn('room', 14) }) });
-    const { stdout } = spawnSync(process.execPath, [join(SCRIPTS, 'check-imports.mjs'), tree], {
-      encoding: 'utf8',
-    });
-    expect(stdout).toMatch(/^context: 3 floors of \d+, 14 files side by side of 14$/m);
+    expect(printedBy('check-imports', tree)).toMatch(
+      /^context: 3 floors of \d+, 14 files side by side of 14$/m,
+    );
   });
 
   it('does not count the entry points of a package among the files of its folder', () => {
