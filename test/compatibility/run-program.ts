@@ -44,7 +44,7 @@ export function finish(
   args: readonly string[],
   { cwd, env }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Ended> {
-  const child = spawn(node, args, { cwd, env: { PATH: process.env.PATH, ...env }, timeout: 60_000 });
+  const child = spawn(node, args, { cwd, env: { PATH: process.env.PATH, ...env }, timeout: 110_000 });
   const ended = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
     child[stream].setEncoding('utf8').on('data', (chunk: string) => (ended[stream] += chunk));

@@ -14,5 +14,6 @@ export function claimTypes(findDir: () => string): void {
     const args = [tsc, ...options.split(' '), ...target.split(' '), join(cwd, 'types.ts')];
     const { stdout, code } = await finish(process.execPath, args, { cwd });
     expect([stdout, code]).toEqual(['', 0]);
-  });
+    // A whole program is checked, every declaration of its dependencies too: half a minute on a busy machine.
+  }, 120_000);
 }
