@@ -16,7 +16,8 @@ const MODES = [
   'with Curfew',
   'with Curfew and a server timeout',
 ];
-const REQUEST = 'GET / HTTP/1.1\r\nHost: bench\r\n\r\n';
+// As a caller that is traced sends it.
+const REQUEST = `GET / HTTP/1.1\r\nHost: bench\r\ntraceparent: 00-${'a'.repeat(32)}-${'b'.repeat(16)}-01\r\n\r\n`;
 const CONNECTIONS = 32;
 const REQUESTS = brief ? 320 : 3_200;
 const [generations = 10, turns = 12] = brief ? [1, 1] : process.argv.slice(2).map(Number);
