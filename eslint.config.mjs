@@ -6,6 +6,13 @@ const EXPLICIT_EXPORTS = [
   { selector: 'ExportDefaultDeclaration', message: 'Export by name: a default export has no fixed name.' },
 ];
 
+/** What is built is imported as users do, by the package's name; what that does not export, from its source. */
+const NOT_BUILT = {
+  // The demo's system and its processes start built programs that lie beside them.
+  regex: '/dist/(?!(system|processes|fault|postgres|postgres-binaries)(\\.js)?$)',
+  message: "Import a package by its name, or a file of it from 'src'.",
+};
+
 const TYPED = tseslint.configs.recommendedTypeChecked;
 
 export default tseslint.config(
@@ -49,6 +56,7 @@ export default tseslint.config(
     // Tests hand over what the types forbid, and read JSON whose shape is the thing under test.
     files: ['packages/*/{test,bench}/**/*.ts', 'test/**/*.ts'],
     rules: {
+      'no-restricted-imports': ['error', { patterns: [NOT_BUILT] }],
       '@typescript-eslint/no-explicit-any': 'off',
       '@typescript-eslint/no-require-imports': 'off',
       '@typescript-eslint/no-unsafe-argument': 'off',

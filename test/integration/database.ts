@@ -1,4 +1,4 @@
-import { watchActivity } from '../../packages/demo/dist/activity';
+import { watchActivity } from '../../packages/demo/src/activity';
 
 /** What PostgreSQL itself says it is doing: the witness that does not come from the code under test. */
 export interface Database {

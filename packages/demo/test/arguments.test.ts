@@ -1,4 +1,4 @@
-import { HELP, readArguments } from '../dist/arguments';
+import { HELP, readArguments } from '../src/arguments';
 
 describe('the command line', () => {
   test.each([

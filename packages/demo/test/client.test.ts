@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { clients, send } from '../dist/client';
-import { SCENARIOS } from '../dist/scenarios';
+import { clients, send } from '../src/client';
+import { SCENARIOS } from '../src/scenarios';
 
 describe('a client', () => {
   let server: Server;

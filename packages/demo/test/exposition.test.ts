@@ -1,4 +1,4 @@
-import { parseExposition, sumOf } from '../dist/exposition';
+import { parseExposition, sumOf } from '../src/exposition';
 
 describe("Prometheus's text format", () => {
   test('a label may hold braces, commas, quotes, backslashes and newlines', () => {

@@ -1,5 +1,5 @@
-import { figuresOf } from '../dist/figures';
-import { parseExposition } from '../dist/exposition';
+import { figuresOf } from '../src/figures';
+import { parseExposition } from '../src/exposition';
 
 describe('the figures of a service', () => {
   test('a service that has done nothing yet has zeros, and no quantiles', () => {

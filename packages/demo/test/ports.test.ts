@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { choosePorts } from '../dist/ports';
+import { choosePorts } from '../src/ports';
 
 async function taken(): Promise<[port: number, server: Server]> {
   const server = createServer();

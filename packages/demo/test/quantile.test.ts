@@ -1,5 +1,5 @@
-import { parseExposition } from '../dist/exposition';
-import { bucketsOf, quantile } from '../dist/quantile';
+import { parseExposition } from '../src/exposition';
+import { bucketsOf, quantile } from '../src/quantile';
 
 describe('a quantile of a histogram', () => {
   test('nothing was observed: there is none', () => {

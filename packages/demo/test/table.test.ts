@@ -1,5 +1,5 @@
-import { figuresOf, type Figures } from '../dist/figures';
-import { durationOf, lineOf, tableOf, type Moment } from '../dist/table';
+import { figuresOf, type Figures } from '../src/figures';
+import { durationOf, lineOf, tableOf, type Moment } from '../src/table';
 
 const NOTHING = figuresOf([]);
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readEnvironment } from '../dist/settings/environment';
-import { OTLP_SETTINGS } from '../dist/settings/otlp-settings';
-import type { Setting } from '../dist/settings/setting';
-import { SETTINGS } from '../dist/settings/settings';
-import { settingsTable } from '../dist/settings/table';
+import { readEnvironment } from '../src/settings/environment';
+import { OTLP_SETTINGS } from '../src/settings/otlp-settings';
+import type { Setting } from '../src/settings/setting';
+import { SETTINGS } from '../src/settings/settings';
+import { settingsTable } from '../src/settings/table';
 
 const once = Object.entries<Setting<unknown>>(SETTINGS);
 const otlp = Object.entries<Setting<unknown>>(OTLP_SETTINGS);

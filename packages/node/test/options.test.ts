@@ -1,8 +1,8 @@
 import { start } from '@curfew/node';
 import { TELEMETRY_OPTIONS } from '@curfew/telemetry/options';
-import { readEnvironment } from '../dist/settings/environment';
-import { configure } from '../dist/settings/options';
-import { VERSION } from '../dist/version';
+import { readEnvironment } from '../src/settings/environment';
+import { configure } from '../src/settings/options';
+import { VERSION } from '../src/version';
 
 const { settings } = readEnvironment({ CURFEW_LINGER_AFTER: '1', OTEL_RESOURCE_ATTRIBUTES: 'a=1,b=2' });
 

@@ -1,6 +1,6 @@
 import { DataPointType } from '@opentelemetry/sdk-metrics';
 import { emptyResource } from '@opentelemetry/resources';
-import { toFamilies } from '../dist/exporters/prometheus-text';
+import { toFamilies } from '../src/exporters/prometheus-text';
 
 function measured(
   scope: string,

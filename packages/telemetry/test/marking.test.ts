@@ -14,8 +14,8 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan,
 } from '@opentelemetry/sdk-trace-node';
-import { createEvents } from '../dist/spans/span-events';
-import { excuseAbort, mark, markLate } from '../dist/spans/marking';
+import { createEvents } from '../src/spans/span-events';
+import { excuseAbort, mark, markLate } from '../src/spans/marking';
 
 const { SERVER, CLIENT, INTERNAL } = SpanKind;
 
