@@ -1,7 +1,7 @@
 // `npm run mutants`: whether tests notice small mistakes in the files where a mistake costs most. Each mutation is
 // built into a copy of the tree, and the tests that cover the file run there. One that none of them notices has to be
-// killed by a test, or listed in mutants-allowed.json with the reason. `npm run mutants -- work marking` tries some
-// files; all of them take an hour, so it is for whoever changes one.
+// killed by a test, or listed in mutants-allowed.json with the reason. `npm run mutants -- work derive:followProtocol`
+// tries a file and a function; all of them take an hour, so it is for whoever changes one.
 //
 // Why not Stryker: it needs Node.js 22, and switches its mutants in the sources, while these tests run what is built.
 import { spawn } from 'node:child_process';
@@ -59,10 +59,10 @@ const TARGETS = {
   work: {
     folder: 'telemetry',
     tests: telemetry(
-      'span-operations spans figures clock-jumps own-spans failing-spans orphans-known-fate process-manners',
+      'orphans span-operations figures clock-jumps warnings own-spans spans failing-spans process-manners never-settling',
     ),
   },
-  marking: { folder: 'telemetry', tests: telemetry('marking spans own-spans server-inside failing-spans') },
+  marking: { folder: 'telemetry', tests: telemetry('marking spans own-spans server-inside') },
   'served-request': {
     folder: 'http',
     tests: http(
@@ -76,7 +76,7 @@ const TARGETS = {
 const PATIENCE = { factor: 4, ms: 15_000 };
 
 const chosen = process.argv.slice(2);
-const unknown = chosen.filter((name) => !(name in TARGETS));
+const unknown = chosen.filter((choice) => !(choice.split(':')[0] in TARGETS));
 if (unknown.length > 0) {
   console.error(`mutants: no file ${unknown.join(', ')}; there are ${Object.keys(TARGETS).join(', ')}`);
   process.exit(2);
@@ -105,7 +105,10 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 
 copyTree();
 let bad = 0;
-for (const name of chosen.length === 0 ? Object.keys(TARGETS) : chosen) bad += await tryAll(name);
+for (const choice of chosen.length === 0 ? Object.keys(TARGETS) : chosen) {
+  const [name, within] = choice.split(':');
+  bad += await tryAll(name, (key) => within === undefined || key.startsWith(`${within}: `));
+}
 if (bad > 0) process.exitCode = 1;
 
 /** The tree with what is built of it; dependencies are linked, except the packages of the tree itself. */
@@ -127,8 +130,8 @@ function copyTree() {
   writeFileSync(join(copy, 'as-listed.cjs'), AS_LISTED);
 }
 
-/** Tries the mutations of one file; returns how many things there are to put right. */
-async function tryAll(name) {
+/** Tries the mutations of one file that are chosen; returns how many things there are to put right. */
+async function tryAll(name, isChosen) {
   const { folder, tests } = TARGETS[name];
   const dir = join(copy, 'packages', folder);
   const file = sourcesOf(dir).find((it) => basename(it) === `${name}.ts`);
@@ -149,8 +152,8 @@ async function tryAll(name) {
   const took = performance.now() - begin;
   const patience = PATIENCE.factor * took + PATIENCE.ms;
 
-  const mutations = mutationsOf(file, source);
-  const allowed = { ...ALLOWED[name] };
+  const mutations = mutationsOf(file, source).filter(({ key }) => isChosen(key));
+  const allowed = Object.fromEntries(Object.entries(ALLOWED[name] ?? {}).filter(([key]) => isChosen(key)));
   let killed = 0;
   let spared = 0;
   const living = [];

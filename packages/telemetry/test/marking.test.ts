@@ -116,6 +116,49 @@ test('work that goes on after its request has retired says what it likes', () =>
   ]);
 });
 
+test('work that begins after its request has retired says what it likes, too', () => {
+  const [ctx] = withCancel(background());
+  retire(ctx);
+  const { status, attributes } = exported(late(start(CLIENT), ctx), ofType('AbortError'), failed());
+  expect([status.code, attributes]).toEqual([SpanStatusCode.ERROR, { 'error.type': 'AbortError' }]);
+});
+
+test('a release writes nothing on a span, whether it was open then or begins later', () => {
+  const told: unknown[] = [];
+  const { node, ending } = ended(released());
+  const marked = exported(start(CLIENT), (span) =>
+    mark(span, { node, ending, name: 'name', at: Date.now(), tell: (...event) => void told.push(event) }),
+  );
+  expect([marked.attributes, told]).toEqual([{}, []]);
+  expect(exported(late(start(CLIENT), released())).attributes).toEqual({});
+});
+
+test('a deadline that passed is told as a warning, a cancel as a detail', () => {
+  const severities = [canceled(), withTimeout(background(), 0)[0]].map((ctx) => {
+    let severity: string | undefined;
+    const { node, ending } = ended(ctx);
+    mark(start(CLIENT), {
+      node,
+      ending,
+      name: 'name',
+      at: 0,
+      tell: (_, event) => (severity = event.severity),
+    });
+    return severity;
+  });
+  expect(severities).toEqual(['DEBUG', 'WARN']);
+});
+
+test('what ended with its parent has the parent for its origin', () => {
+  const [parent, cancel] = withCancel(background());
+  const [child] = withCancel(parent);
+  cancel('why');
+  const origins = [parent, child].map(
+    (ctx) => exported(open(start(CLIENT), ctx)).attributes['curfew.cancel.origin'],
+  );
+  expect(origins).toEqual(['caller', 'parent']);
+});
+
 test('a call that is refused is no error after a cancel and a timeout after a deadline, without an event', () => {
   const refused = [ofType('AbortError'), failed('The operation was aborted')];
   const afterCancel = exported(late(start(CLIENT), canceled()), ...refused);
@@ -137,6 +180,19 @@ test('work that starts after the end and succeeds is no error, and fails for its
   expect(exported(late(start(CLIENT), ctx)).status.code).toBe(SpanStatusCode.UNSET);
   const failure = exported(late(start(CLIENT), ctx), ofType('57P01'), failed('terminated'));
   expect([failure.status.message, failure.attributes['error.type']]).toEqual(['terminated', '57P01']);
+});
+
+test('work that starts under a deadline of its own that has passed says itself what an abort is', () => {
+  const [ctx] = withTimeout(background(), 0);
+  const aborted = exported(late(start(INTERNAL), ctx), failed('This operation was aborted'));
+  expect(aborted.status).toEqual({ code: SpanStatusCode.ERROR, message: 'This operation was aborted' });
+});
+
+test('what a late call was answered with stays on its span, and is no failure where the answer was aborted', () => {
+  const answeredLate = exported(late(start(CLIENT), canceled()), answered(200));
+  expect(answeredLate.attributes['http.response.status_code']).toBe(200);
+  const cutShort = exported(late(start(CLIENT), canceled()), answered(500), failed(), ofType('AbortError'));
+  expect(cutShort.status.code).toBe(SpanStatusCode.UNSET);
 });
 
 test('a request whose budget was spent on arrival is a timeout, though its span started after the end', () => {
@@ -315,6 +371,22 @@ test('a status code stands only where a head was sent, by the time that the code
   });
 });
 
+test('while a response lives it is asked itself, and then what was kept of it', () => {
+  const code = (served: object) => {
+    const [ctx] = withTimeout(background().setValue(RESPONSE, served), 0);
+    return exported(open(start(SERVER), ctx), answered(504)).attributes['http.response.status_code'];
+  };
+  expect(code({ response: { headersSent: true }, headersSent: false })).toBe(504);
+  expect(code({ response: { headersSent: false }, headersSent: false })).toBeUndefined();
+  expect(code({ response: undefined, headersSent: true })).toBe(504);
+});
+
+test('the status code of a call that a request made is its own, whatever its server has sent', () => {
+  const [ctx, cancel] = withCancel(background().setValue(RESPONSE, { headersSent: false }));
+  cancel('why');
+  expect(exported(open(start(CLIENT), ctx), answered(200)).attributes['http.response.status_code']).toBe(200);
+});
+
 test('a deadline that ended a request without a head keeps no made-up status code, where only the cause says so', () => {
   const [ctx] = withCancel(background());
   end(ctx, {
@@ -364,4 +436,16 @@ test('what was written before the end stays, and an ended span is not written to
   late(over, canceled());
   diag.disable();
   expect([warnings, exporter.getFinishedSpans().at(-1)?.attributes]).toEqual([[], {}]);
+});
+
+test('a span that is not recorded is left as it is', () => {
+  for (const write of [open, late]) {
+    for (const ctx of [canceled(), released(), withTimeout(background(), 0)[0]]) {
+      const over = start(CLIENT);
+      over.end();
+      const before = Object.keys(over);
+      write(over, ctx);
+      expect(Object.keys(over)).toEqual(before);
+    }
+  }
 });
