@@ -330,6 +330,14 @@ test('after a deadline, a bug on a CLIENT span is its own error, and an abort is
   ]);
 });
 
+test('a call that was open at the deadline is a timeout, though nobody writes a word of it', () => {
+  const span = exported(open(start(CLIENT), withTimeout(background(), 0)[0]));
+  expect([span.status.message, span.attributes['error.type']]).toEqual([
+    'context deadline exceeded',
+    'timeout',
+  ]);
+});
+
 test('what a span says of itself is written once, when it first ends', () => {
   const writes: unknown[] = [];
   const span = start(INTERNAL);
