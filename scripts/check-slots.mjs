@@ -2,12 +2,15 @@
 // and by others that know its name. So each name stands in one table, docs/slots.md, with one owner, and says which
 // version of its content it is: a copy that keeps something else under it takes another number.
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import ts from 'typescript';
 import { main, packagesOf, shown, sourcesOf } from './workspace.mjs';
 
 const TABLE = 'docs/slots.md';
-const MAKERS = ['Symbol.for', 'createContextKey'];
+const MAKERS = ['Symbol.for', 'createContextKey', 'globalSlot'];
+
+/** `globalSlot` itself, whose callers write the name. */
+const EXEMPT = 'global-slot.ts';
 
 /** `@curfew/<package>.<what>.v<N>`; the version may be the protocol's. */
 const OURS = /^@curfew\/([a-z-]+)\.[a-z-]+\.v(\d+|\$\{PROTOCOL\})$/;
@@ -45,22 +48,33 @@ function slotsOf(root, { folder, dir }) {
   const problems = [];
   const words = new Set();
   for (const file of sourcesOf(dir)) {
+    if (basename(file) === EXEMPT) continue;
     const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest, true);
     const visit = (node) => {
       if (ts.isIdentifier(node)) words.add(node.text);
       if (ts.isCallExpression(node) && MAKERS.includes(node.expression.getText(source))) {
-        const place = `${shown(root, file)}:${source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1}`;
-        const [name] = node.arguments;
-        const written = name !== undefined && (ts.isStringLiteralLike(name) || ts.isTemplateExpression(name));
+        const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+        const place = `${shown(root, file)}:${line}`;
+        const name = nameIn(node, source);
         const constant = ts.isVariableDeclaration(node.parent) ? node.parent.name.getText(source) : undefined;
-        if (written) slots.push({ name: name.getText(source).slice(1, -1), constant, folder, place });
-        else problems.push(`${place}: the name of what it registers is not written out`);
+        if (name === undefined) problems.push(`${place}: the name of what it registers is not written out`);
+        else slots.push({ name, constant, folder, place });
       }
       ts.forEachChild(node, visit);
     };
     visit(source);
   }
   return { slots, problems, words };
+}
+
+/** The name that a call registers, if it is written out; that of `globalSlot` with its version. */
+function nameIn({ expression, arguments: [name, version] }, source) {
+  if (name === undefined || !(ts.isStringLiteralLike(name) || ts.isTemplateExpression(name)))
+    return undefined;
+  const written = name.getText(source).slice(1, -1);
+  if (expression.getText(source) !== 'globalSlot') return written;
+  const number = version?.getText(source);
+  return `${written}.v${number === 'PROTOCOL' ? '${PROTOCOL}' : number}`;
 }
 
 function problemsWith({ name, folder, place }, rows) {

@@ -17,7 +17,10 @@ const on = (...trees: readonly Tree[]) => run('check-slots', plant(Object.assign
 
 it('accepts a table that names what the sources register, and who reads it', () => {
   const slots = sources('context', {
-    runtime: 'const SLOT = Symbol.for(`@curfew/context.runtime.v${PROTOCOL}`);',
+    runtime: `const runtime = globalSlot('@curfew/context.runtime', PROTOCOL, () => ({}));`,
+    counts: `const counts = globalSlot('@curfew/context.counts', 3, () => ({}));`,
+    mark: 'const MARK = Symbol.for(`@curfew/context.mark.v${PROTOCOL}`);',
+    'plumbing/global-slot': 'const slot = Symbol.for(`${name}.v${version}`);',
     comment: `// As \`Symbol.for('my-app.user')\` would.`,
   });
   const byName = pkg('telemetry', `const NODE = createContextKey('@curfew/context.node.v1');`);
@@ -25,6 +28,8 @@ it('accepts a table that names what the sources register, and who reads it', () 
   const rows = table(
     row('@curfew/context.node.v1', 'context', 'http, telemetry'),
     row('@curfew/context.runtime.v${PROTOCOL}', 'context'),
+    row('@curfew/context.counts.v3', 'context'),
+    row('@curfew/context.mark.v${PROTOCOL}', 'context'),
     row('opentelemetry.js.api.1', 'OpenTelemetry', 'node'),
   );
   expect(on(context, slots, http, byName, foreign, rows)).toEqual({ status: 0, problems: '' });
@@ -50,6 +55,14 @@ it.each<[string, Tree[], RegExp]>([
     'a name that is made up as the program runs',
     [pkg('pg', 'const mark = (name) => Symbol.for(name);'), table()],
     /pg\/src\/index\.ts:1: the name of what it registers is not written out/,
+  ],
+  [
+    'a slot whose version is another than the table says',
+    [
+      pkg('pg', `const counts = globalSlot('@curfew/pg.counts', 2, () => ({}));`),
+      table(row('@curfew/pg.counts.v1', 'pg')),
+    ],
+    /`@curfew\/pg\.counts\.v2` is not in docs\/slots\.md/,
   ],
   [
     'an owner that the name contradicts',
