@@ -4,7 +4,7 @@ import { context, diag, DiagLogLevel, ROOT_CONTEXT, type Context as OtelContext 
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 
 /** A context whose node speaks a protocol that nobody here knows, and how to end it. */
-function stranger(): { ctx: OtelContext; end: (error: unknown) => void } {
+function stranger(): { ctx: OtelContext; end: (error: unknown) => void; listeners: readonly unknown[] } {
   let ended: unknown;
   const listeners: (() => void)[] = [];
   const node = {
@@ -19,6 +19,7 @@ function stranger(): { ctx: OtelContext; end: (error: unknown) => void } {
       ended = error;
       for (const listener of listeners) listener();
     },
+    listeners,
   };
 }
 
@@ -45,6 +46,13 @@ test("another protocol's error that is neither of our two reads as a cancellatio
   const [child] = withCancel(ctx);
   end(new Error('stopped'));
   expect([isCanceled(child.err()), child.cause()]).toEqual([true, child.err()]);
+});
+
+test("under one of another protocol's that has ended nothing waits for its end", () => {
+  const { ctx, end, listeners } = stranger();
+  end(new Error('stopped'));
+  expect(isCanceled(withCancel(ctx)[0].err())).toBe(true);
+  expect(listeners).toEqual([]);
 });
 
 test("a context under one of another protocol's breaks no chain: it hears of its end", () => {
