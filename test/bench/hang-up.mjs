@@ -5,8 +5,8 @@ import { cpus } from 'node:os';
 
 const require = createRequire(import.meta.url);
 const { startSystem } = require('../../packages/demo/dist/system.js');
-const { watchActivity } = require('../../packages/demo/dist/activity.js');
-const { clients, send } = require('../../packages/demo/dist/client.js');
+const { watchActivity } = require('../../packages/demo/dist/board/activity.js');
+const { clients, send } = require('../../packages/demo/dist/clients/client.js');
 
 const rounds = Number(process.argv[2] ?? 100);
 if (!Number.isInteger(rounds) || rounds < 1) {

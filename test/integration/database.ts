@@ -1,4 +1,4 @@
-import { watchActivity } from '../../packages/demo/src/activity';
+import { watchActivity } from '../../packages/demo/src/board/activity';
 
 /** What PostgreSQL itself says it is doing: the witness that does not come from the code under test. */
 export interface Database {

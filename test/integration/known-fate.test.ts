@@ -1,4 +1,4 @@
-import { sumOf, type Sample } from '../../packages/demo/src/exposition';
+import { sumOf, type Sample } from '../../packages/demo/src/board/exposition';
 import { SERVICES, type ServiceName } from '../../packages/demo/dist/system';
 import { ask, nameOf, quietScrapes, startServices, type Ask, type Services } from './services';
 

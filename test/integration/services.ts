@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { INSTRUMENTS, prometheusName, type InstrumentId } from '@curfew/telemetry';
 
-import { clients, send, type Experience } from '../../packages/demo/src/client';
-import { sumOf, type Sample } from '../../packages/demo/src/exposition';
+import { clients, send, type Experience } from '../../packages/demo/src/clients/client';
+import { sumOf, type Sample } from '../../packages/demo/src/board/exposition';
 import {
   scrape,
   SERVICES,

@@ -1,11 +1,11 @@
-import { watchActivity, type Activity } from './activity';
+import { watchActivity, type Activity } from './board/activity';
 import { HELP, readArguments, type Settings } from './arguments';
 import { Fault, lineFor } from './fault';
-import { screenOn, type Screen } from './screen';
-import { SCENARIOS } from './scenarios';
+import { screenOn, type Screen } from './board/screen';
+import { SCENARIOS } from './clients/scenarios';
 import { figuresAt, SERVICES, startSystem, type System } from './system';
-import { lineOf, tableOf, type Moment } from './table';
-import { NO_REQUESTS, type Tally } from './tally';
+import { lineOf, tableOf, type Moment } from './board/table';
+import { NO_REQUESTS, type Tally } from './clients/tally';
 import type { TallyMessage } from './traffic';
 
 const TABLE_EVERY_MS = 500;

@@ -1,7 +1,7 @@
 import { startPostgres } from '@curfew/throwaway-postgres';
 import { Fault, lineFor } from './fault';
-import { figuresOf, type Figures } from './figures';
-import { parseExposition, type Sample } from './exposition';
+import { figuresOf, type Figures } from './board/figures';
+import { parseExposition, type Sample } from './board/exposition';
 import { choosePorts, HOST, type PortWish } from './ports';
 import { startProcess, type Ears, type Program, type Running } from './processes';
 

@@ -1,7 +1,7 @@
-import { clients, send } from './client';
+import { clients, send } from './clients/client';
 import { live, numberFrom } from './lifeline';
-import { MIX, SCENARIOS, type Scenario } from './scenarios';
-import { NO_REQUESTS, withFate, withSent, type Tally } from './tally';
+import { MIX, SCENARIOS, type Scenario } from './clients/scenarios';
+import { NO_REQUESTS, withFate, withSent, type Tally } from './clients/tally';
 
 /** What the traffic tells whoever started it, twice a second and at its end. */
 export interface TallyMessage {

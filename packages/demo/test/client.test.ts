@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { clients, send } from '../src/client';
-import { SCENARIOS } from '../src/scenarios';
+import { clients, send } from '../src/clients/client';
+import { SCENARIOS } from '../src/clients/scenarios';
 
 describe('a client', () => {
   let server: Server;

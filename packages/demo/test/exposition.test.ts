@@ -1,4 +1,4 @@
-import { parseExposition, sumOf } from '../src/exposition';
+import { parseExposition, sumOf } from '../src/board/exposition';
 
 describe("Prometheus's text format", () => {
   test('a label may hold braces, commas, quotes, backslashes and newlines', () => {

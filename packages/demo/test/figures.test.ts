@@ -1,5 +1,5 @@
-import { figuresOf } from '../src/figures';
-import { parseExposition } from '../src/exposition';
+import { figuresOf } from '../src/board/figures';
+import { parseExposition } from '../src/board/exposition';
 
 describe('the figures of a service', () => {
   test('a service that has done nothing yet has zeros, and no quantiles', () => {

@@ -1,5 +1,5 @@
-import { parseExposition } from '../src/exposition';
-import { bucketsOf, quantile } from '../src/quantile';
+import { parseExposition } from '../src/board/exposition';
+import { bucketsOf, quantile } from '../src/board/quantile';
 
 describe('a quantile of a histogram', () => {
   test('nothing was observed: there is none', () => {

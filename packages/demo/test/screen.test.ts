@@ -1,4 +1,4 @@
-import { screenOn } from '../src/screen';
+import { screenOn } from '../src/board/screen';
 
 function terminal(size: { isTTY?: boolean; columns?: number; rows?: number }) {
   const written: string[] = [];

@@ -1,5 +1,5 @@
-import { figuresOf, type Figures } from '../src/figures';
-import { durationOf, lineOf, tableOf, type Moment } from '../src/table';
+import { figuresOf, type Figures } from '../src/board/figures';
+import { durationOf, lineOf, tableOf, type Moment } from '../src/board/table';
 
 const NOTHING = figuresOf([]);
 

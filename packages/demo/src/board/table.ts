@@ -1,5 +1,5 @@
 import type { Figures, Spread } from './figures';
-import type { Tally } from './tally';
+import type { Tally } from '../clients/tally';
 
 /** All that is shown at one moment. */
 export interface Moment {
