@@ -9,17 +9,18 @@ import { shown, sourcesOf } from './workspace.mjs';
  * what there is, so that a package does not grow taller unnoticed: whoever raises a number says why.
  */
 const FLOORS = {
-  context: 15,
-  propagation: 4,
+  context: 19,
+  propagation: 5,
   http: 8,
   rpc: 8,
-  pg: 8,
+  pg: 10,
   testing: 6,
-  telemetry: 12,
+  telemetry: 13,
   inspector: 8,
   dashboards: 6,
-  node: 8,
-  demo: 10,
+  node: 13,
+  'throwaway-postgres': 5,
+  demo: 7,
   'eslint-plugin': 6,
   cli: 6,
 };
