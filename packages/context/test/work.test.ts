@@ -167,6 +167,40 @@ describe('a release with work in its subtree', () => {
     expect(outcomes).toEqual([['parent', 'canceled']]);
   });
 
+  test('is completed from a timer that the work itself started, which nothing tells from what follows an await', async () => {
+    const [ctx, cancel] = withCancel(background(), { name: 'parent' });
+    const released = deferred();
+    void run(ctx, () => {
+      setTimeout(() => {
+        cancel();
+        released.resolve();
+      }, 0);
+      return new Promise(() => undefined);
+    });
+    await released.promise;
+    expect(outcomes).toEqual([['parent', 'completed']]);
+  });
+
+  test('is a cancellation from a timer that was started beside the work, and from any that says why', async () => {
+    for (const where of ['beside', 'within'] as const) {
+      outcomes = [];
+      const [ctx, cancel] = withCancel(background(), { name: 'parent' });
+      const released = deferred();
+      const giveUp = () =>
+        setTimeout(() => {
+          cancel(where === 'within' ? 'given up' : undefined);
+          released.resolve();
+        }, 0);
+      if (where === 'beside') giveUp();
+      void run(ctx, () => {
+        if (where === 'within') giveUp();
+        return new Promise(() => undefined);
+      });
+      await released.promise;
+      expect(outcomes).toEqual([['parent', 'canceled']]);
+    }
+  });
+
   test('without a ContextManager the synchronous part of a caller is recognised', () => {
     context.disable();
     const [ctx, cancel] = withCancel(background(), { name: 'parent' });

@@ -1,5 +1,5 @@
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { carriesOut, ownEnding } from '../tree/ending';
+import { carriesOut, distinctEnding } from '../tree/ending';
 import {
   endError,
   markAutomatic,
@@ -81,7 +81,7 @@ const MAX_REFUSALS = 16;
 export function takeRefusal(ctx: OtelContext): boolean {
   const node = nodeOf(ctx);
   if (node?.ending === undefined) return false;
-  const ending = ownEnding(node);
+  const ending = distinctEnding(node);
   const { refusals } = runtime;
   const taken = refusals.get(ending) ?? 0;
   if (taken >= MAX_REFUSALS) return false;

@@ -58,8 +58,11 @@ export interface Due {
   readonly ref: boolean;
   /** Insertion order, which breaks ties. */
   order: number;
-  /** `automatic`: Curfew added it, and not the program; `observed`: and it ends nothing, but is told once it passes. */
-  readonly limit: 'own' | 'automatic' | 'observed';
+  /**
+   * Who limits: the program, or Curfew by itself (`automatic`); `observed` is as `automatic`, but in observe mode: it ends
+   * nothing, and that it has passed is told.
+   */
+  readonly limit: 'program' | 'automatic' | 'observed';
 }
 
 /** One value of a context over the rest of them; the bottom one may hold a foreign context under FOREIGN. */

@@ -3,6 +3,9 @@ import { expire } from './ending';
 import type { ContextNode, Due } from '../plumbing/protocol';
 import { runtime, type Deadlines } from '../plumbing/runtime';
 
+// The deadlines of the process. One that passes ends its context through `ending`; whatever ends there takes its deadline
+// out by way of the slot in `runtime`, which `deadlines` below fills: `ending` must not import this file too.
+
 /** Removed deadlines stay in the heap until they outnumber the live ones by this many, and are then swept out. */
 const SLACK = 64;
 

@@ -12,6 +12,9 @@ import { currentOperation } from '../plumbing/current-operation';
 import { Flag, type ContextNode, type Ending, type Origin, type Outcome } from '../plumbing/protocol';
 import { runtime } from '../plumbing/runtime';
 
+// How contexts end. `deadlines` calls `expire` when a deadline passes. What ends here takes its deadline out by way of the
+// slot in `runtime` that holds them: importing `deadlines` would close a circle.
+
 /** One end. Mutable here alone: the fan-out grows while the subtree is marked. */
 class End implements Ending {
   error: CanceledError | DeadlineExceededError | undefined = undefined;
@@ -42,7 +45,7 @@ const RELEASED: Ending = new End('completed', 'caller', undefined, NaN, NaN, und
 
 /** The one error of the cancellation that ended this node. */
 export function errorOf(node: ContextNode): CanceledError | DeadlineExceededError {
-  const ending = ownEnding(node);
+  const ending = distinctEnding(node);
   if (ending.error !== undefined) return ending.error;
   const options = ending.cause === undefined ? undefined : { cause: ending.cause };
   const error = endError(ending.reason ?? 'canceled', options);
@@ -50,8 +53,8 @@ export function errorOf(node: ContextNode): CanceledError | DeadlineExceededErro
   return (ending.error = ending.automatic ? markAutomatic(error) : error);
 }
 
-/** The ending of an ended node, apart from the one that releases share. */
-export function ownEnding(node: ContextNode): Ending {
+/** The ending of an ended node and of nobody else's end: in place of the one that releases share, one is made for it. */
+export function distinctEnding(node: ContextNode): Ending {
   const ending = node.ending as Ending;
   // Told by its field: another installed copy has one of its own.
   if (ending.node !== undefined) return ending;
@@ -160,13 +163,17 @@ function releaseLeaf(node: ContextNode, now: number): void {
 /** Whether work is unsettled in the subtree other than the current operation and those it runs in. */
 function hasOtherWork(root: ContextNode): boolean {
   for (let node: ContextNode | undefined = root; node !== undefined; node = after(node, root)) {
-    if (node.operations !== undefined && node.operations.unsettled > ownUnder(node)) return true;
+    if (node.operations !== undefined && node.operations.unsettled > callersUnder(node)) return true;
   }
   return false;
 }
 
-/** How many unsettled operations of a node are the current one, or one that it runs in. */
-function ownUnder(node: ContextNode): number {
+/**
+ * How many unsettled operations of a node are the current one, or one that it runs in. A timer that an operation started
+ * carries it too, and nothing tells its turn from what follows an `await`: what it releases, the operation releases. A
+ * timer that gives up on work says so by a cause.
+ */
+function callersUnder(node: ContextNode): number {
   let count = 0;
   for (let up = currentOperation(); up !== undefined; up = up.parent) {
     if (!up.settled && up.node === node) count++;
@@ -212,7 +219,8 @@ function finish(root: ContextNode, ending: End): void {
   leave(root);
   const { hooks } = runtime.board;
   const everyone = hooks.contextEnded !== undefined;
-  const told: ContextNode[] = [];
+  /** Those for whom somebody is to be told: by a hook, a signal or a callback. */
+  const audience: ContextNode[] = [];
   let signals = 0;
   let node = root;
   let reached = 0;
@@ -222,8 +230,8 @@ function finish(root: ContextNode, ending: End): void {
     letGo(node);
     if (node.controller !== undefined) {
       signals++;
-      told.push(node);
-    } else if (everyone || node.firstCallback !== undefined) told.push(node);
+      audience.push(node);
+    } else if (everyone || node.firstCallback !== undefined) audience.push(node);
     if (node.firstChild !== undefined) {
       node = node.firstChild;
       continue;
@@ -245,13 +253,13 @@ function finish(root: ContextNode, ending: End): void {
   if (hooks.contextEnded !== undefined) {
     // One reading for all of them, where there is none yet.
     const now = Number.isNaN(ending.markedAt) ? runtime.clock.now() : ending.markedAt;
-    for (const each of told) hooks.contextEnded({ node: each, ending, now });
+    for (const each of audience) hooks.contextEnded({ node: each, ending, now });
   }
   if (signals > 0) {
     const error = errorOf(root);
-    for (const each of told) each.controller?.abort(error);
+    for (const each of audience) each.controller?.abort(error);
   }
-  deliver(told, ending, follower);
+  deliver(audience, ending, follower);
 }
 
 /**
@@ -266,7 +274,7 @@ export function retireNode(node: ContextNode, now = NaN): void {
   node.due = undefined;
   for (let callback = node.firstCallback; callback !== undefined; callback = callback.next) {
     if (callback.when !== 'always') continue;
-    if (callback.node !== undefined) callLater(callback);
+    callLater(callback);
     callback.node = undefined;
   }
   queueDue(node);

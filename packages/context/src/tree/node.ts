@@ -1,3 +1,5 @@
+// The node of the cancellation tree, and not Node.js: what withCancel and all others that derive hand out.
+
 import { addCallback } from './callback';
 import { describe } from './describe';
 import type { CanceledError, DeadlineExceededError } from '../plumbing/errors';

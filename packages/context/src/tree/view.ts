@@ -120,7 +120,7 @@ function withoutShadowed(layers: Layer, key: symbol): Layer | undefined {
     kept.push(layer);
   }
   let rebuilt: Layer | undefined;
-  for (const { node, key: own, value } of kept.reverse()) rebuilt = new View(node, own, value, rebuilt);
+  for (const layer of kept.reverse()) rebuilt = new View(layer.node, layer.key, layer.value, rebuilt);
   return rebuilt;
 }
 

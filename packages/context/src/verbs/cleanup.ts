@@ -64,9 +64,9 @@ async function carryOut(
   const from = clock.now();
   const [ctx, release] = withTimeout(detached, timeout, { name: 'cleanup' });
   let outcome: CleanupDone['outcome'] | undefined;
-  const done = (told: CleanupDone['outcome']) => {
+  const done = (how: CleanupDone['outcome']) => {
     if (outcome !== undefined) return;
-    outcome = told;
+    outcome = how;
     board.hooks.cleanupDone?.({ outcome, duration: clock.now() - from, ctx: detached });
   };
   const node = endOf(ctx);

@@ -1,7 +1,7 @@
 import { context, diag, type Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkDuration, checkInstant, checkOptions, checkSignal } from '../plumbing/arguments';
 import { deadlines } from '../tree/deadlines';
-import { cancelNode, expire, expireIfDue, ownEnding, releaseNode } from '../tree/ending';
+import { cancelNode, expire, expireIfDue, distinctEnding, releaseNode } from '../tree/ending';
 import { NODE_KEY } from '../plumbing/keys';
 import { TreeNode } from '../tree/node';
 import { Flag, PROTOCOL, type ContextNode, type Due, type RootMark } from '../plumbing/protocol';
@@ -160,7 +160,7 @@ function deriveFrom(
   } else {
     node = new TreeNode(name, flags | Flag.BORN_DONE, layers, up);
     node.due = up.due;
-    node.ending = ownEnding(up);
+    node.ending = distinctEnding(up);
     return node;
   }
   const { hooks } = runtime.board;
@@ -177,7 +177,7 @@ export function deriveUntil(
   ms: number,
   wall: number | undefined,
   options: DeriveOptions | undefined,
-  limit: Due['limit'] = 'own',
+  limit: Due['limit'] = 'program',
 ): TreeNode {
   // Read before anything is linked: a getter may throw.
   const cause = options?.cause;
