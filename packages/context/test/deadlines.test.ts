@@ -26,6 +26,8 @@ let restore: () => void;
 beforeEach(() => ({ clock, restore } = useManualClock()));
 afterEach(() => restore());
 
+const deadlinePassed = (ctx: Context) => isDeadlineExceeded(ctx.err());
+
 test('a blocked event loop cannot hide a passed deadline: err, derive and cancel compare the clock first', () => {
   for (const look of ['err', 'derive', 'cancel', 'signal'] as const) {
     const [ctx, cancel] = withTimeout(background(), 50);
@@ -108,6 +110,23 @@ test('deadlines fire in order of time, equal ones in order of making', () => {
   [30, 10, 20, 10].forEach((ms, index) => onEnd(withTimeout(background(), ms)[0], () => said.push(index)));
   clock.advance(30);
   expect(said).toEqual([1, 3, 2, 0]);
+});
+
+test('hundreds of deadlines set in any order fire in order of time, those of the same instant in order of making, and no released one does', () => {
+  const fired: number[] = [];
+  const pairs = Array.from({ length: 500 }, (_, index) => {
+    // In any order, several at each instant.
+    const at = 1 + ((index * 7919) % 173);
+    const pair = withTimeout(background(), at);
+    onEnd(pair[0], () => deadlinePassed(pair[0]) && fired.push(at * 1000 + index));
+    return pair;
+  });
+  // More of them than stay: what is left is set in order anew.
+  for (const [index, [, release]] of pairs.entries()) if (index % 4 !== 0) release();
+  expect(deadlineStatus().live).toBe(125);
+  clock.advance(173);
+  expect(fired).toEqual([...fired].sort((a, b) => a - b));
+  expect([fired.length, deadlineStatus().live]).toEqual([125, 0]);
 });
 
 test("a parent's earlier or equal deadline covers the child's: no second deadline, and the child's cause is dropped", () => {
