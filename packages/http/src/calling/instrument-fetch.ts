@@ -1,6 +1,12 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { from, type Context } from '@curfew/context';
-import { automaticError, cancelsAutomatically, installGuard, takeRefusal } from '@curfew/context/spi';
+import {
+  automaticError,
+  cancelsAutomatically,
+  installGuard,
+  patchMethod,
+  takeRefusal,
+} from '@curfew/context/spi';
 import { FetchCall, isFollowing, within } from './fetch-call';
 import { callingContext, deadlinePassed, isOurDeadline, tellRefused } from './outgoing-call';
 
@@ -116,6 +122,7 @@ function withSignal(init: Init | null | undefined, signal: AbortSignal): Init {
  * alone.
  *
  * @returns How to undo it. Where somebody has patched over it, it becomes a mere pass-through.
+ * @throws TypeError where there is no `fetch`, as under `--no-experimental-fetch`.
  * @example
  * ```ts
  * import { instrumentFetch } from '@curfew/http';
@@ -123,22 +130,23 @@ function withSignal(init: Init | null | undefined, signal: AbortSignal): Init {
  * ```
  */
 export function instrumentFetch(): () => void {
-  const original = globalThis.fetch;
-  let on = true;
-  function fetch(this: unknown, _input: Input, init: Init | undefined = undefined): Promise<Response> {
-    const ctx = on && isInit(init) ? callingContext() : undefined;
-    // With the arguments as they came: `fetch()` and `fetch(undefined)` fail differently.
-    // eslint-disable-next-line prefer-rest-params -- a rest parameter would be an array for each call, used or not
-    const args = arguments as unknown as Parameters<Fetch>;
-    if (ctx === undefined) return Reflect.apply(original, this, args);
-    return fetchAutomatically(ctx, original, this, args);
-  }
+  const unpatch = patchMethod(
+    globalThis,
+    'fetch',
+    (original, patch) =>
+      function (this: unknown, _input: Input, init?: Init): Promise<Response> {
+        const ctx = patch.on && isInit(init) ? callingContext() : undefined;
+        // With the arguments as they came: `fetch()` and `fetch(undefined)` fail differently.
+        // eslint-disable-next-line prefer-rest-params -- a rest parameter would be an array for each call, used or not
+        const args = arguments as unknown as Parameters<Fetch>;
+        if (ctx === undefined) return Reflect.apply(original, this, args);
+        return fetchAutomatically(ctx, original, this, args);
+      },
+  );
   const unguard = installGuard();
-  globalThis.fetch = fetch;
   return () => {
-    on = false;
+    unpatch();
     unguard();
-    if (globalThis.fetch === fetch) globalThis.fetch = original;
   };
 }
 

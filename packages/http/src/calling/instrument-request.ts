@@ -2,12 +2,19 @@ import http, { type ClientRequest, type IncomingMessage, type RequestOptions } f
 import https from 'node:https';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { from, type Context } from '@curfew/context';
-import { automaticError, cancelsAutomatically, installGuard, takeRefusal } from '@curfew/context/spi';
+import {
+  automaticError,
+  cancelsAutomatically,
+  installGuard,
+  patchMethod,
+  takeRefusal,
+} from '@curfew/context/spi';
 import { callingContext, tellRefused } from './outgoing-call';
 import { follow } from './request-call';
 import { isRefusing, refuse } from './refused-request';
 
 type Request = typeof http.request;
+type Untyped = (...args: unknown[]) => ClientRequest;
 type Callback = (response: IncomingMessage) => void;
 
 /** Makes a request that the program did not put under a context. */
@@ -29,46 +36,33 @@ function requestAutomatically(
   return request;
 }
 
-type Module = Pick<typeof http, 'request' | 'get'>;
-
-/** Puts a function in the place of another; returns how to put the other one back, where ours is still there. */
-function replace<K extends keyof Module>(module: Module, name: K, replacement: Module[K]): () => void {
-  const original = module[name];
-  Object.defineProperty(replacement, 'name', { value: name });
-  module[name] = replacement;
-  return () => {
-    if (module[name] === replacement) module[name] = original;
-  };
-}
-
-function instrument(module: Module): () => void {
-  const original = module.request;
-  const originalGet = module.get;
-  let on = true;
-
-  function request(this: unknown, ...args: unknown[]): ClientRequest {
-    const ctx = on ? callingContext() : undefined;
-    return ctx === undefined
-      ? (Reflect.apply(original, this, args) as ClientRequest)
-      : requestAutomatically(ctx, original, this, args);
-  }
-
-  // Node's own `get` calls its own `request`, past whatever is exported, and sends the headers at once.
-  function get(this: unknown, ...args: unknown[]): ClientRequest {
-    const ctx = on ? callingContext() : undefined;
-    if (ctx === undefined) return Reflect.apply(originalGet, this, args) as ClientRequest;
-    const made = requestAutomatically(ctx, original, this, args);
-    made.end();
-    return made;
-  }
-
-  const restoreRequest = replace(module, 'request', request as Request);
-  const restoreGet = replace(module, 'get', get as typeof http.get);
-  return () => {
-    on = false;
-    restoreRequest();
-    restoreGet();
-  };
+function instrument(module: Pick<typeof http, 'request' | 'get'>): (() => void)[] {
+  const { request } = module;
+  return [
+    patchMethod(
+      module,
+      'request',
+      (original, patch) =>
+        function (this: unknown, ...args: unknown[]) {
+          const ctx = patch.on ? callingContext() : undefined;
+          if (ctx === undefined) return Reflect.apply(original as Untyped, this, args);
+          return requestAutomatically(ctx, original, this, args);
+        },
+    ),
+    // Node's own `get` calls its own `request`, past whatever is exported, and sends the headers at once.
+    patchMethod(
+      module,
+      'get',
+      (original, patch) =>
+        function (this: unknown, ...args: unknown[]) {
+          const ctx = patch.on ? callingContext() : undefined;
+          if (ctx === undefined) return Reflect.apply(original as Untyped, this, args);
+          const made = requestAutomatically(ctx, request, this, args);
+          made.end();
+          return made;
+        },
+    ),
+  ];
 }
 
 /**
@@ -88,7 +82,7 @@ function instrument(module: Module): () => void {
  * ```
  */
 export function instrumentHttpRequest(): () => void {
-  const undo = [installGuard(), instrument(http), instrument(https)];
+  const undo = [...instrument(http), ...instrument(https), installGuard()];
   return () => {
     for (const each of undo) each();
   };
