@@ -1,6 +1,6 @@
 import { from } from '@curfew/context';
+import { checkLimit, checkOptions } from '@curfew/context/spi';
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { checkMilliseconds } from './options';
 import { query } from './query';
 import type { PgClient } from './types';
 
@@ -26,7 +26,8 @@ export async function backstop(
   client: PgClient,
   options: { readonly margin?: number } = {},
 ): Promise<void> {
-  checkMilliseconds(options.margin, 'options.margin');
+  checkOptions(options, 'options');
+  checkLimit(options.margin, 'options.margin');
   const remaining = from(ctx).remaining();
   if (remaining === Infinity) return;
   const timeout = Math.min(Math.ceil(remaining + (options.margin ?? 1_000)), MAX_TIMEOUT);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { installGuard } from '@curfew/context/spi';
+import { installGuard, patchMethod, type Patch } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
 import {
   clientConnect,
@@ -10,15 +10,15 @@ import {
   poolQuery,
   poolRelease,
   readyForQuery,
-  type Cover,
   type Method,
 } from './covering/methods';
 import { prototypesOf, type PgModule, type Prototypes } from './covering/module-shape';
-import { checkOptions } from './options';
+import { checkPgOptions } from './options';
 import type { PgOptions } from './types';
 
 type Methods = Record<string, Method>;
 
+/** On a method that covers one of pg's: another copy of this package covers no pg twice. */
 const WRAPPED = Symbol.for('@curfew/pg.wrapped.v1');
 
 /**
@@ -42,11 +42,11 @@ const WRAPPED = Symbol.for('@curfew/pg.wrapped.v1');
  * ```
  */
 export function instrumentPg(pg: PgModule | undefined = findPg(), options: PgOptions = {}): () => void {
-  checkOptions(options);
+  checkPgOptions(options);
   if (pg === undefined) return () => undefined;
   const prototypes = prototypesOf(pg);
   if (prototypes === undefined) {
-    leaveAlone('it is not the client in JavaScript');
+    warnOnce('it is not the client in JavaScript');
     return () => undefined;
   }
   const undos = [installGuard()];
@@ -55,25 +55,25 @@ export function instrumentPg(pg: PgModule | undefined = findPg(), options: PgOpt
   };
   try {
     for (const [prototype, name, make] of coverings(prototypes, options))
-      undos.push(wrap(prototype, name, make));
+      undos.push(cover(prototype, name, make));
   } catch (error) {
     // A frozen prototype, a proxy that refuses: half of it covered would be worse than nothing.
     undo();
-    leaveAlone(String(error));
+    warnOnce(String(error));
   }
   return undo;
 }
 
-type Make = (original: Method, cover: Cover) => Method;
+type Make = (original: Method, patch: Patch) => Method;
 
 type Covering = [prototype: object, name: string, make: Make];
 
 function coverings({ client, pool }: Prototypes, options: PgOptions): Covering[] {
   return [
-    [client, 'query', (original, cover) => clientQuery(original, cover, options)],
+    [client, 'query', (original, patch) => clientQuery(original, patch, options)],
     [client, 'connect', clientConnect],
     [client, '_handleNotice', notice],
-    [pool, 'query', (original, cover) => poolQuery(original, cover, options)],
+    [pool, 'query', (original, patch) => poolQuery(original, patch, options)],
     [pool, 'connect', poolConnect],
     [pool, '_release', poolRelease],
     // A pg that has this keeps the state of the transaction itself.
@@ -83,12 +83,12 @@ function coverings({ client, pool }: Prototypes, options: PgOptions): Covering[]
   ];
 }
 
-let said = false;
+let warned = false;
 
 /** Says it once: a stub is loaded by every test of a service. */
-function leaveAlone(why: string): void {
-  if (said) return;
-  said = true;
+function warnOnce(why: string): void {
+  if (warned) return;
+  warned = true;
   diag.warn(`curfew: queries of pg are not cancelled, ${why}`);
 }
 
@@ -99,28 +99,20 @@ function findPg(): PgModule | undefined {
       return createRequire(place)('pg') as PgModule;
     } catch (error) {
       // One that cannot even be loaded is nobody's here, and whoever loads it is told by Node.
-      if ((error as NodeJS.ErrnoException | undefined)?.code !== 'MODULE_NOT_FOUND')
-        leaveAlone(String(error));
+      if ((error as NodeJS.ErrnoException | undefined)?.code !== 'MODULE_NOT_FOUND') warnOnce(String(error));
     }
   }
   return undefined;
 }
 
-/** Puts a method over another one where that is defined. If somebody wraps ours in turn, undoing makes it inert. */
-function wrap(prototype: object, name: string, make: Make): () => void {
+/** Patches a method where that is defined, and once; one that this pg does not have is none of ours. */
+function cover(prototype: object, name: string, make: Make): () => void {
   let owner: object | null = prototype;
-  while (owner !== null && !Object.prototype.hasOwnProperty.call(owner, name)) {
-    owner = Object.getPrototypeOf(owner) as object | null;
-  }
+  while (owner !== null && !Object.hasOwn(owner, name)) owner = Object.getPrototypeOf(owner) as object | null;
   const methods = owner as Methods | null;
-  const original = methods?.[name];
-  if (methods === null || original === undefined || WRAPPED in original) return () => undefined;
-  const cover: Cover = { on: true };
-  const covering = make(original, cover);
-  Object.defineProperty(covering, WRAPPED, { value: true });
-  methods[name] = covering;
-  return () => {
-    cover.on = false;
-    if (methods[name] === covering) methods[name] = original;
-  };
+  const there = methods?.[name];
+  if (methods === null || there === undefined || WRAPPED in there) return () => undefined;
+  return patchMethod(methods, name, (original, patch) =>
+    Object.defineProperty(make(original, patch), WRAPPED, { value: true }),
+  );
 }

@@ -1,3 +1,4 @@
+import { checkLimit, checkOptions, wrongType } from '@curfew/context/spi';
 import type { PgOptions } from './types';
 
 /**
@@ -5,21 +6,12 @@ import type { PgOptions } from './types';
  *
  * @throws TypeError or RangeError.
  */
-export function checkOptions(options: PgOptions): void {
-  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) {
-    throw new TypeError('options must be an object');
+export function checkPgOptions(options: PgOptions): void {
+  checkOptions(options, 'options');
+  checkLimit(options.cancelTimeout, 'options.cancelTimeout');
+  checkLimit(options.grace, 'options.grace');
+  // 'false' from the environment would be true.
+  if (options.track !== undefined && typeof options.track !== 'boolean') {
+    throw wrongType('options.track', 'a boolean', options.track);
   }
-  checkMilliseconds(options.cancelTimeout, 'options.cancelTimeout');
-  checkMilliseconds(options.grace, 'options.grace');
-}
-
-/** `Number(process.env.MISSING)` is NaN, which a timer takes for no time at all. */
-export function checkMilliseconds(value: unknown, name: string): void {
-  if (value === undefined) return;
-  if (typeof value !== 'number') {
-    throw new TypeError(
-      `${name} must be a number of milliseconds, got ${value === null ? 'null' : `a ${typeof value}`}`,
-    );
-  }
-  if (!(value >= 0)) throw new RangeError(`${name} must be zero or more milliseconds, got ${value}`);
 }

@@ -1,7 +1,7 @@
 import { from, type Context } from '@curfew/context';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { createQuery, isPool, type Callback, type DriverClient } from './driver';
-import { checkOptions } from './options';
+import { checkPgOptions } from './options';
 import { checkout } from './running/checkout';
 import { withCallersStack } from './running/ended-error';
 import { queryPool } from './running/pool-query';
@@ -38,7 +38,7 @@ export function query<Row = Record<string, unknown>>(
   options: PgOptions = {},
 ): Promise<QueryAnswer<Row>> {
   const view = from(ctx);
-  checkOptions(options);
+  checkPgOptions(options);
   const driver: unknown = target;
   if (typeof (driver as DriverClient | null | undefined)?.query !== 'function') {
     throw new TypeError('target must be a Client or a Pool of pg');

@@ -114,18 +114,3 @@ test('that is said once, however many stubs there are', () => {
   expect(said).toHaveLength(1);
   expect(said[0]).toMatch(/^curfew: queries of pg are not cancelled/);
 });
-
-test.each<[string, unknown, RegExp]>([
-  ['grace', NaN, /options\.grace must be zero or more milliseconds, got NaN/],
-  ['grace', '5000', /options\.grace must be a number of milliseconds, got a string/],
-  ['cancelTimeout', NaN, /options\.cancelTimeout must be zero or more milliseconds, got NaN/],
-  ['cancelTimeout', -1, /options\.cancelTimeout must be zero or more milliseconds, got -1/],
-  ['cancelTimeout', null, /options\.cancelTimeout must be a number of milliseconds, got null/],
-])('the option %s: %p is refused at set-up, by name', (name, value, message) => {
-  expect(() => instrumentPg(likePg(), { [name]: value })).toThrow(message);
-  expect(guarded()).toBe(false);
-});
-
-test('options that are no object are refused at set-up', () => {
-  expect(() => instrumentPg(likePg(), null as never)).toThrow(/options must be an object/);
-});

@@ -389,10 +389,11 @@ describe('what telemetry sees', () => {
     await db.server.running('hook');
     cancel(new Error('hung up'));
     await running;
-    expect(db.hooks.cancels).toEqual([
-      { system: 'postgresql', outcome: 'canceled', duration: expect.any(Number) },
-    ]);
-    expect(db.hooks.cancels[0]?.duration).toBeGreaterThan(0);
+    expect(db.hooks.cancels).toHaveLength(1);
+    const { system, outcome, duration, ctx: ended } = db.hooks.cancels[0]!;
+    expect([system, outcome]).toEqual(['postgresql', 'canceled']);
+    expect(duration).toBeGreaterThan(0);
+    expect(ended).toBe(ctx);
   });
 
   test('a context released over a running query ends it, and counts as canceled by its caller', async () => {
@@ -422,9 +423,6 @@ describe('backstop', () => {
     });
     expect(await shown()).toBe(0);
     await backstop(background(), client);
-    expect((await rejection(backstop(background(), client, { margin: NaN }))).message).toMatch(
-      /options\.margin/,
-    );
     await client.end();
   });
 });
@@ -432,10 +430,5 @@ describe('backstop', () => {
 test('bad arguments throw at once, and name themselves', () => {
   expect(() => query({} as never, {} as Pool, 'SELECT 1')).toThrow(/ctx/);
   expect(() => query(background(), {} as never, 'SELECT 1')).toThrow(/target/);
-  const pool = db.open.pool();
-  expect(() => query(background(), pool, 'SELECT 1', [], { grace: NaN })).toThrow(/options\.grace/);
-  expect(() => query(background(), pool, 'SELECT 1', [], { cancelTimeout: NaN })).toThrow(
-    /options\.cancelTimeout/,
-  );
   expect(new CanceledError().name).toBe('AbortError');
 });

@@ -4,7 +4,7 @@ import type { DriverClient } from '../driver';
 const lost = new WeakMap<DriverClient, Call>();
 
 /** Whether one ever was: every query asks, and most services never lose any. */
-let any = false;
+let anyLost = false;
 
 /**
  * Ends the connection of a client on behalf of a call. A pool replaces a client that has ended when it is released;
@@ -13,7 +13,7 @@ let any = false;
  */
 export function giveUpClient(client: DriverClient, call: Call): void {
   if (call.automatic) {
-    any = true;
+    anyLost = true;
     lost.set(client, call);
   }
   void Promise.resolve(client.end()).catch(() => undefined);
@@ -21,5 +21,5 @@ export function giveUpClient(client: DriverClient, call: Call): void {
 
 /** The automatic call that has cost the client its connection, if one has. */
 export function lostTo(client: DriverClient): Call | undefined {
-  return any ? lost.get(client) : undefined;
+  return anyLost ? lost.get(client) : undefined;
 }

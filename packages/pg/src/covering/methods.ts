@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { from, type Context } from '@curfew/context';
-import { canEnd, isEnforced } from '@curfew/context/spi';
+import { canEnd, isEnforced, type Patch } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import type { Call } from '../call';
 import { lostTo } from '../cancelling/lost-client';
@@ -27,12 +27,7 @@ import { isLeftInTransaction, noteStatus } from './left-transaction';
 
 export type Method = (this: never, ...args: unknown[]) => unknown;
 
-/** Whether pg is still covered. Somebody may have wrapped ours in turn, and then it stays where it is. */
-export interface Cover {
-  on: boolean;
-}
-
-function covers({ on }: Cover): boolean {
+function covers({ on }: Patch): boolean {
   return on && isEnforced();
 }
 
@@ -78,11 +73,11 @@ function handOver(callback: Callback, error: unknown, client: unknown, release: 
   }
 }
 
-export function clientQuery(original: Method, cover: Cover, options: PgOptions): Method {
+export function clientQuery(original: Method, patch: Patch, options: PgOptions): Method {
   return function (this: DriverClient, ...args: unknown[]) {
     if (takeByPoolQuery()) return original.apply(this as never, args);
     const [config, values, callback] = args;
-    if (!covers(cover) || callerOf(config) !== undefined) return original.apply(this as never, args);
+    if (!covers(patch) || callerOf(config) !== undefined) return original.apply(this as never, args);
     const call = lostTo(this) ?? automaticCall();
     if (call === undefined || config === null || config === undefined) return passOn(original, this, args);
     const hand = (query: Submittable) => original.call(this as never, query);
@@ -107,10 +102,10 @@ export function clientQuery(original: Method, cover: Cover, options: PgOptions):
   };
 }
 
-export function poolQuery(original: Method, cover: Cover, options: PgOptions): Method {
+export function poolQuery(original: Method, patch: Patch, options: PgOptions): Method {
   return function (this: DriverPool, ...args: unknown[]) {
     const [config] = args;
-    if (!covers(cover)) return original.apply(this as never, args);
+    if (!covers(patch)) return original.apply(this as never, args);
     const call = automaticCall();
     if (call === undefined) {
       byPoolQuery = true;
@@ -129,13 +124,13 @@ export function poolQuery(original: Method, cover: Cover, options: PgOptions): M
   };
 }
 
-export function poolConnect(original: Method, cover: Cover): Method {
+export function poolConnect(original: Method, patch: Patch): Method {
   return function (this: DriverPool, ...args: unknown[]) {
     const [callback] = args;
     if (takeByPoolQuery() && typeof callback === 'function') {
       return original.call(this as never, boundByPoolQuery(callback as Callback));
     }
-    if (!covers(cover)) return original.apply(this as never, args);
+    if (!covers(patch)) return original.apply(this as never, args);
     const call = automaticCall();
     if (call === undefined) return passOn(original, this, args);
     return answering(call.ctx, this, callback, (done) => checkout(call, this, done));
@@ -163,9 +158,9 @@ function answering(
  * Detaches what a pool goes on to do by itself when a client is released: it serves whoever waits, opens connections,
  * arms timers and tells its events. A client that is left in a transaction is dropped.
  */
-export function poolRelease(original: Method, cover: Cover): Method {
+export function poolRelease(original: Method, patch: Patch): Method {
   return function (this: never, ...args: unknown[]) {
-    if (!covers(cover)) return original.apply(this, args);
+    if (!covers(patch)) return original.apply(this, args);
     const [client, idleListener, error] = args;
     const drop = error || isLeftInTransaction(client as DriverClient);
     return detached(() => original.call(this, client, idleListener, drop));
@@ -181,9 +176,9 @@ export function readyForQuery(original: Method): Method {
 }
 
 /** Detaches a client's socket, whose events run for ever in the context that dialled it; the callback is its caller's. */
-export function clientConnect(original: Method, cover: Cover): Method {
+export function clientConnect(original: Method, patch: Patch): Method {
   return function (this: never, ...args: unknown[]) {
-    if (!covers(cover)) return original.apply(this, args);
+    if (!covers(patch)) return original.apply(this, args);
     if (typeof args[0] === 'function') args = [bound(args[0] as Callback)];
     return detached(() => original.apply(this, args));
   };
