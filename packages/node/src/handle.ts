@@ -1,7 +1,7 @@
 import { beginShutdown } from '@curfew/http';
 import type { Telemetry } from '@curfew/telemetry';
-import type { Metrics } from './exporters/metrics';
-import type { Traces } from './exporters/traces';
+import type { Transport } from './exporters/otlp-transport';
+import type { PrometheusServer } from './exporters/prometheus-server';
 
 /** What `start` sets up. */
 export interface Handle {
@@ -27,33 +27,40 @@ export interface Handle {
   readonly shutdown: () => Promise<void>;
 }
 
+interface Provider {
+  forceFlush(options: { readonly timeoutMillis: number }): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
 export interface HandleParts {
-  readonly traces: Traces;
-  readonly metrics: Metrics;
   readonly telemetry: Telemetry;
+  /** That of traces and that of metrics. */
+  readonly providers: readonly Provider[];
+  /** What they export by, where it has to be waited for. */
+  readonly transports: readonly Transport[];
+  readonly server: PrometheusServer | undefined;
   /** Milliseconds for a flush. */
   readonly limit: number;
 }
 
-export function createHandle({ traces, metrics, telemetry, limit }: HandleParts): Handle {
-  const transports = [...traces.transports, ...metrics.transports];
+export function createHandle({ telemetry, providers, transports, server, limit }: HandleParts): Handle {
   let stopped: Promise<void> | undefined;
 
   async function send(): Promise<void> {
     const bound = { timeoutMillis: limit };
-    await Promise.allSettled([traces.provider.forceFlush(bound), metrics.provider.forceFlush(bound)]);
+    await Promise.allSettled(providers.map((provider) => provider.forceFlush(bound)));
     await Promise.all(transports.map((transport) => transport.settled()));
   }
 
   async function stop(): Promise<void> {
-    await within(limit, () => Promise.allSettled([traces.provider.shutdown(), metrics.provider.shutdown()]));
+    await within(limit, () => Promise.allSettled(providers.map((provider) => provider.shutdown())));
     telemetry.uninstall();
-    await metrics.server?.close();
+    await server?.close();
   }
 
   return {
     telemetry,
-    prometheus: metrics.server?.url ?? Promise.resolve(undefined),
+    prometheus: server?.url ?? Promise.resolve(undefined),
     flush: () => stopped ?? within(limit, send),
     shutdown() {
       beginShutdown();

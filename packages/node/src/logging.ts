@@ -2,25 +2,16 @@ import { Console } from 'node:console';
 import { format } from 'node:util';
 import { diag, DiagLogLevel, type DiagLogger } from '@opentelemetry/api';
 import { isRegistered } from './otel-globals';
-import type { Settings } from './settings/settings';
-
-const LEVELS: Readonly<Record<Settings['logLevel'], DiagLogLevel>> = {
-  none: DiagLogLevel.NONE,
-  error: DiagLogLevel.ERROR,
-  warn: DiagLogLevel.WARN,
-  info: DiagLogLevel.INFO,
-  debug: DiagLogLevel.DEBUG,
-  verbose: DiagLogLevel.VERBOSE,
-  all: DiagLogLevel.ALL,
-};
 
 /**
  * Lets OpenTelemetry and Curfew speak on stderr, one line each, unless the application has a logger of its own
  * already. Without one, a taken port or an unreachable Collector would go unnoticed.
  */
-export function startLogging({ logLevel }: Settings): void {
+export function startLogging(level: Lowercase<keyof typeof DiagLogLevel>): void {
   if (isRegistered('diag')) return;
-  diag.setLogger(createLineLogger(), { logLevel: LEVELS[logLevel] });
+  diag.setLogger(createLineLogger(), {
+    logLevel: DiagLogLevel[level.toUpperCase() as keyof typeof DiagLogLevel],
+  });
 }
 
 /**

@@ -45,7 +45,13 @@ export function setUp(configuration: Configuration): Handle {
   );
   // Last: an instrumentation takes its meter when it is made.
   instrumentModules();
-  return createHandle({ traces, metrics, telemetry, limit: configuration.shutdownTimeout });
+  return createHandle({
+    telemetry,
+    providers: [traces.provider, metrics.provider],
+    transports: [...traces.transports, ...metrics.transports],
+    server: metrics.server,
+    limit: configuration.shutdownTimeout,
+  });
 }
 
 /** Where another SDK was first, its set-up stays, and one line tells what is missing there. */

@@ -52,7 +52,7 @@ export function start(options: StartOptions = {}): Handle {
     started.told = true;
     return started.handle;
   }
-  startLogging(configuration);
+  startLogging(configuration.logLevel);
   for (const warning of warnings) warn(warning);
   // Whoever calls, nothing of this belongs to the context of a request.
   return (started.handle = context.with(ROOT_CONTEXT, () => {

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readEnvironment } from '../src/settings/environment';
+import type { Setting } from '../src/settings/kinds';
 import { OTLP_SETTINGS } from '../src/settings/otlp-settings';
-import type { Setting } from '../src/settings/setting';
 import { SETTINGS } from '../src/settings/settings';
 import { settingsTable } from '../src/settings/table';
 

@@ -9,7 +9,7 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { defaultMetrics, type Configuration } from '../settings/options';
-import { loadOtlp } from './load-otlp';
+import { createOtlpMetrics } from './otlp-exporter';
 import type { Transport } from './otlp-transport';
 import { servePrometheus, type PrometheusServer } from './prometheus-server';
 
@@ -34,7 +34,7 @@ export function createMetrics({ configuration, resource, telemetry, mayServe }: 
   let server: PrometheusServer | undefined;
   for (const name of configuration.metrics ?? defaultMetrics(configuration)) {
     if (name === 'otlp') {
-      const { exporter, transport } = loadOtlp().createOtlpMetrics(configuration);
+      const { exporter, transport } = createOtlpMetrics(configuration);
       transports.push(transport);
       readers.push(periodic(exporter, configuration, telemetry));
     } else if (name === 'console') {

@@ -1,21 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { context, diag, ROOT_CONTEXT } from '@opentelemetry/api';
 import { ExportResultCode, suppressTracing, type ExportResult } from '@opentelemetry/core';
-import {
-  JsonMetricsSerializer,
-  JsonTraceSerializer,
-  ProtobufMetricsSerializer,
-  ProtobufTraceSerializer,
-  type ISerializer,
-} from '@opentelemetry/otlp-transformer';
+import type * as Transformer from '@opentelemetry/otlp-transformer';
 import { AggregationTemporality, InstrumentType, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
 import { outsideRequests } from './outside-requests';
-import { otlpName } from '../settings/environment';
 import { warn } from '../logging';
 import { createTransport, type Destination, type Transport } from './otlp-transport';
-import { OTLP_SETTINGS } from '../settings/otlp-settings';
-import type { OtlpValues, Settings, Signal } from '../settings/settings';
+import { otlpName, OTLP_SETTINGS, type Signal } from '../settings/otlp-settings';
+import type { OtlpValues, Settings } from '../settings/settings';
 
 // Why this is ours. OpenTelemetry's `createOtlpNetworkExportDelegate` would take our transport and count, serialize and
 // read the answer: some thirty lines here for ten that adapt to it. But it tells an export as done when it is, and until
@@ -35,7 +28,10 @@ export function createOtlpTraces({ otlp, spanTimeout, spanQueue, spanBatch }: Se
   return createOtlp({
     signal: 'traces',
     values: otlp.traces,
-    serializer: otlp.traces.protocol === 'http/json' ? JsonTraceSerializer : ProtobufTraceSerializer,
+    serializer:
+      otlp.traces.protocol === 'http/json'
+        ? serializers().JsonTraceSerializer
+        : serializers().ProtobufTraceSerializer,
     timeout: Math.min(otlp.traces.timeout, spanTimeout),
     // What is on its way counts as queued, so that a slow Collector cannot make a service hold more than it was told.
     most: Math.max(1, Math.floor(spanQueue / spanBatch)),
@@ -49,7 +45,10 @@ export function createOtlpMetrics(settings: Settings): Otlp<PushMetricExporter> 
   const { exporter, transport } = createOtlp({
     signal: 'metrics',
     values: otlp.metrics,
-    serializer: otlp.metrics.protocol === 'http/json' ? JsonMetricsSerializer : ProtobufMetricsSerializer,
+    serializer:
+      otlp.metrics.protocol === 'http/json'
+        ? serializers().JsonMetricsSerializer
+        : serializers().ProtobufMetricsSerializer,
     timeout,
     // As many as can be on their way within the timeout, and those of a flush and of the shutdown: a delta that is
     // dropped is gone, since the reader has begun the next one.
@@ -57,6 +56,12 @@ export function createOtlpMetrics(settings: Settings): Otlp<PushMetricExporter> 
   });
   const selectAggregationTemporality = (type: InstrumentType) => temporalityOf(type, temporality);
   return { exporter: { ...exporter, selectAggregationTemporality }, transport };
+}
+
+/** They are the better part of what starting costs to load, and most processes on a desk need none. */
+function serializers(): typeof Transformer {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load them in any case
+  return require('@opentelemetry/otlp-transformer') as typeof Transformer;
 }
 
 interface Exporter<T> {
@@ -72,7 +77,7 @@ interface PartialAnswer {
 interface OtlpOptions<T> {
   readonly signal: Signal;
   readonly values: OtlpValues;
-  readonly serializer: ISerializer<T, PartialAnswer>;
+  readonly serializer: Transformer.ISerializer<T, PartialAnswer>;
   /** Milliseconds for one export, retries included. */
   readonly timeout: number;
   /** Exports on their way at the same time; more are dropped. */

@@ -1,6 +1,6 @@
-import { OTLP_SETTINGS } from './otlp-settings';
-import type { Setting } from './setting';
-import { SETTINGS, type OtlpValues, type Settings, type Signal } from './settings';
+import { otlpName, OTLP_SETTINGS, type Signal } from './otlp-settings';
+import type { Setting } from './kinds';
+import { SETTINGS, type OtlpValues, type Settings } from './settings';
 
 /** The environment as Node.js has it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -57,11 +57,6 @@ export function readEnvironment(env: Environment): ReadEnvironment {
     otlp: { traces: readOtlp('traces'), metrics: readOtlp('metrics') },
   } as Settings;
   return { settings, warnings };
-}
-
-/** The variable of an OTLP setting, for both signals or for one. */
-export function otlpName(setting: Setting<unknown>, signal?: Signal): string {
-  return `OTEL_EXPORTER_OTLP_${signal === undefined ? '' : `${signal.toUpperCase()}_`}${setting.env}`;
 }
 
 /** A fallback as warnings and the table show it. */

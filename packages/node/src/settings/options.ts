@@ -2,9 +2,8 @@ import { wrongType } from '@curfew/context/spi';
 import { checkTelemetryOptions } from '@curfew/telemetry/options';
 import type { SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import type { IMetricReader } from '@opentelemetry/sdk-metrics';
-import { port, text } from './kinds';
+import { port, text, type Values } from './kinds';
 import { START_SETTINGS } from './start-settings';
-import type { Values } from './setting';
 import type { Settings } from './settings';
 import { TELEMETRY_SETTINGS, type TelemetryValues } from './telemetry-settings';
 

@@ -1,5 +1,4 @@
-import { count, delay, flag, listOf, oneOf, pairs, port, ratio, text } from './kinds';
-import { optional, setting } from './setting';
+import { count, delay, flag, listOf, oneOf, pairs, port, ratio, text, optional, setting } from './kinds';
 
 const SAMPLERS = [
   'always_on',

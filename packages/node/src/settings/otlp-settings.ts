@@ -1,5 +1,4 @@
-import { delay, httpUrl, oneOf, pairs, text } from './kinds';
-import { optional, setting } from './setting';
+import { delay, httpUrl, oneOf, pairs, text, optional, setting, type Setting } from './kinds';
 
 const NO_GRPC =
   ' (grpc is not supported: leave this unset and give the address of the HTTP port, 4318 on a Collector)';
@@ -42,3 +41,10 @@ export const OTLP_SETTINGS = {
   ),
   clientKey: optional('CLIENT_KEY', text, "A PEM file with the client's key.", 'none'),
 } as const;
+
+export type Signal = 'traces' | 'metrics';
+
+/** The variable of an OTLP setting, for both signals or for one. */
+export function otlpName(setting: Setting<unknown>, signal?: Signal): string {
+  return `OTEL_EXPORTER_OTLP_${signal === undefined ? '' : `${signal.toUpperCase()}_`}${setting.env}`;
+}

@@ -1,7 +1,7 @@
 import { OTEL_SETTINGS } from './otel-settings';
-import type { OTLP_SETTINGS } from './otlp-settings';
+import type { OTLP_SETTINGS, Signal } from './otlp-settings';
 import { START_SETTINGS } from './start-settings';
-import type { Values } from './setting';
+import type { Values } from './kinds';
 import { TELEMETRY_SETTINGS, type TelemetryValues } from './telemetry-settings';
 
 // Why this is ours. OpenTelemetry's own parts read some of these: limits, batches, the sampler. Two limits they know by
@@ -13,7 +13,6 @@ import { TELEMETRY_SETTINGS, type TelemetryValues } from './telemetry-settings';
 /** What is read once. */
 export const SETTINGS = { ...START_SETTINGS, ...TELEMETRY_SETTINGS, ...OTEL_SETTINGS };
 
-export type Signal = 'traces' | 'metrics';
 export type OtlpValues = Values<typeof OTLP_SETTINGS> & {
   /** `true` where the endpoint is that of this signal, to be used as it is. */
   readonly exact: boolean;

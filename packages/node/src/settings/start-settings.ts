@@ -1,5 +1,4 @@
-import { delay, flag, hosts, milliseconds, text } from './kinds';
-import { optional, setting } from './setting';
+import { delay, flag, hosts, milliseconds, text, optional, setting } from './kinds';
 
 /** What `start` takes as options of the same names, but for those of telemetry. Times are milliseconds. */
 export const START_SETTINGS = {

@@ -1,6 +1,6 @@
-import { display, otlpName } from './environment';
-import { OTLP_SETTINGS } from './otlp-settings';
-import type { Setting } from './setting';
+import { display } from './environment';
+import { otlpName, OTLP_SETTINGS } from './otlp-settings';
+import type { Setting } from './kinds';
 import { SETTINGS } from './settings';
 
 /** The table of all variables, in Markdown, as it stands in the README. */

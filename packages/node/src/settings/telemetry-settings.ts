@@ -1,6 +1,5 @@
 import { TELEMETRY_OPTIONS, type OptionDeclaration, type TelemetryOptions } from '@curfew/telemetry/options';
-import { flag, numberFrom, oneOf, type Kind } from './kinds';
-import type { Setting } from './setting';
+import { flag, numberFrom, oneOf, type Kind, type Setting } from './kinds';
 
 /** Those of telemetry's options that a text can say. */
 export type TelemetryValues = Required<Omit<TelemetryOptions, 'loggerProvider'>>;
