@@ -29,14 +29,14 @@ export function instrument(configuration: Configuration, server: PrometheusServe
     plant,
     instrumentModules() {
       // Ours first, and so within the others: a call that is cut off is then seen by the span around it.
-      covered('http.request', instrumentHttpRequest);
+      coverIfPossible('http.request', instrumentHttpRequest);
       // Without it, `--no-experimental-fetch` say, there is none to be put in its place.
-      if (typeof globalThis.fetch === 'function') covered('fetch', instrumentFetch);
+      if (typeof globalThis.fetch === 'function') coverIfPossible('fetch', instrumentFetch);
       new HttpInstrumentation({ ignoreIncomingRequestHook: isScrape });
       new UndiciInstrumentation();
       // eslint-disable-next-line @typescript-eslint/no-require-imports -- it is patched in the course of a `require`
       for (const name of ['node:http', 'node:https']) require(name);
-      covered('pg', instrumentPgWhenLoaded);
+      coverIfPossible('pg', instrumentPgWhenLoaded);
       // The named imports of ES modules are copies, which follow when told.
       syncBuiltinESMExports();
     },
@@ -44,7 +44,7 @@ export function instrument(configuration: Configuration, server: PrometheusServe
 }
 
 /** What is frozen stays as it is, and is no reason to do without the rest. */
-function covered(name: string, instrumentIt: () => unknown): void {
+function coverIfPossible(name: string, instrumentIt: () => unknown): void {
   try {
     instrumentIt();
   } catch (error) {

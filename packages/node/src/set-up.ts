@@ -28,17 +28,17 @@ export function setUp(configuration: Configuration): Handle {
   const { plant, instrumentModules } = instrument(configuration, metrics.server);
   const propagator = createPropagator(configuration, plant);
 
-  ours(
+  registerUnlessTaken(
     'metrics',
     () => metricsApi.setGlobalMeterProvider(metrics.provider),
     'telemetry.producer() to its readers',
   );
-  ours(
+  registerUnlessTaken(
     'trace',
     () => trace.setGlobalTracerProvider(traces.provider),
     'telemetry.spanProcessor to its processors',
   );
-  ours(
+  registerUnlessTaken(
     'propagation',
     () => propagation.setGlobalPropagator(propagator),
     "@curfew/propagation's DeadlinePropagator",
@@ -55,7 +55,11 @@ export function setUp(configuration: Configuration): Handle {
 }
 
 /** Where another SDK was first, its set-up stays, and one line tells what is missing there. */
-function ours(api: 'trace' | 'metrics' | 'propagation', register: () => boolean, remedy: string): void {
+function registerUnlessTaken(
+  api: 'trace' | 'metrics' | 'propagation',
+  register: () => boolean,
+  remedy: string,
+): void {
   if (isRegistered(api)) warn(`another OpenTelemetry SDK in this process handles ${api}; add ${remedy}`);
   else register();
 }
