@@ -12,6 +12,8 @@ const require = createRequire(import.meta.url);
 const MODES = ['OpenTelemetry alone', 'with contexts', 'and telemetry', 'and a server timeout'];
 const REQUESTS = 16_000;
 const TOGETHER = 16;
+/** As a caller that is traced sends it. */
+const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 
 function setUp(mode) {
   const { NodeTracerProvider } = require('@opentelemetry/sdk-trace-node');
@@ -57,6 +59,7 @@ async function measure(mode) {
     const request = new http.IncomingMessage(socket);
     Object.assign(request, { method: 'GET', url: '/', httpVersion: '1.1' });
     request.headers.host = 'bench';
+    request.headers.traceparent = TRACEPARENT;
     const response = new http.ServerResponse(request);
     response.assignSocket(socket);
     if (started.hasSubscribers) started.publish({ request, response, socket, server });
