@@ -50,9 +50,9 @@ const TARGETS = {
   derive: {
     folder: 'context',
     tests: [
-      ...context('ending deadlines bad-input foreign-signal automatic interop'),
+      ...context('derive ending deadlines bad-input foreign-signal automatic interop'),
       ...conformance(
-        'go-tree go-cancel go-deadlines go-causes go-foreign go-names javascript-surface properties',
+        'go-tree go-roots go-cancel go-deadlines go-causes go-foreign go-names javascript-surface properties',
       ),
     ],
   },
@@ -190,7 +190,7 @@ function compile(text) {
 function run(tests, patience) {
   const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
   const args = [
-    '--runInBand',
+    '--runInBand', '--no-watchman',
     '--bail',
     '--testSequencer',
     join(copy, 'as-listed.cjs'),

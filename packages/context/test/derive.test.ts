@@ -68,3 +68,16 @@ test("a context under one of another protocol's breaks no chain: it hears of its
   context.disable();
   stop();
 });
+
+test('a root outside of every live context breaks no chain, nor one under a context that has ended', () => {
+  const broken: string[] = [];
+  const stop = subscribe({ chainBroken: ({ cause }) => void broken.push(cause) });
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  withCancel(background());
+  const [ended, end] = withCancel(background());
+  end('why');
+  context.with(ended, () => withCancel(background()));
+  expect(broken).toEqual([]);
+  context.disable();
+  stop();
+});
