@@ -190,7 +190,8 @@ function compile(text) {
 function run(tests, patience) {
   const jest = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
   const args = [
-    '--runInBand', '--no-watchman',
+    '--runInBand',
+    '--no-watchman',
     '--bail',
     '--testSequencer',
     join(copy, 'as-listed.cjs'),

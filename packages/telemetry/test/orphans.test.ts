@@ -1,5 +1,5 @@
 import { background, withCancel, withTimeout, type CancelContext } from '@curfew/context';
-import type { NumberPoint } from '@curfew/telemetry';
+import type { HistogramPoint, NumberPoint } from '@curfew/telemetry';
 import { diag, DiagLogLevel, SpanKind, type Span } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import type { ManualClock } from '../../../test/manual-clock';
@@ -193,21 +193,58 @@ test('orphans that came and went between two looks are told as none, not left ou
   expect(series.map(([, value]) => value)).toEqual([0]);
 });
 
-test('the exemplar of orphans leads to the first of a second, and only where exemplars are kept', () => {
-  const exemplar = () => {
-    const family = observed.telemetry.snapshot().get('curfew.orphan.operations');
-    return (family?.points as readonly NumberPoint[])[0]?.exemplar?.spanId;
-  };
-  leftBehind('before any are kept');
-  clock.advance(GRACE);
-  observed.telemetry.keepExemplars();
-  expect(exemplar()).toBeUndefined();
-  const first = leftBehind('first');
-  clock.advance(10);
-  leftBehind('within the second');
-  clock.advance(GRACE);
-  expect(exemplar()).toBe(first.spanContext().spanId);
-  const next = leftBehind('next');
-  clock.advance(GRACE);
-  expect(exemplar()).toBe(next.spanContext().spanId);
+test('a timer that fires early, or was for work that has settled, is armed again', () => {
+  const before = [...clock.timers];
+  const ours = () => clock.timers.filter((timer) => !before.includes(timer));
+  leftBehind('a').end();
+  expect(ours()).toEqual([]);
+  // At the same instant as the one before.
+  leftBehind('b');
+  const [armed] = ours();
+  clock.block(GRACE - 1);
+  clock.clearTimer(armed);
+  armed?.fn();
+  expect(ours().map(({ at }) => at)).toEqual([armed?.at]);
+});
+
+describe('where exemplars are kept, that of a second is the first', () => {
+  const exemplarOf = (points: readonly (NumberPoint | HistogramPoint)[] = []) =>
+    points
+      .flatMap((point) => ('value' in point ? [point.exemplar] : (point.exemplars ?? [])))
+      .find((exemplar) => exemplar !== undefined)?.spanId;
+  const figure = (name: string) => exemplarOf(observed.telemetry.snapshot().get(name)?.points);
+  const idOf = (span: Span) => span.spanContext().spanId;
+
+  test('of orphans', () => {
+    leftBehind('before any are kept');
+    clock.advance(GRACE);
+    observed.telemetry.keepExemplars();
+    expect(figure('curfew.orphan.operations')).toBeUndefined();
+    const first = leftBehind('first');
+    clock.advance(10);
+    leftBehind('within the second');
+    clock.advance(GRACE);
+    expect(figure('curfew.orphan.operations')).toBe(idOf(first));
+    const next = leftBehind('next');
+    clock.advance(GRACE);
+    expect(figure('curfew.orphan.operations')).toBe(idOf(next));
+  });
+
+  test('of work that settles', () => {
+    const settled = (name: string) => {
+      const span = leftBehind(name);
+      span.end();
+      return span;
+    };
+    settled('before any are kept');
+    observed.telemetry.keepExemplars();
+    expect(figure('curfew.cancel.settle.duration')).toBeUndefined();
+    const first = settled('first');
+    clock.advance(999);
+    settled('within the second');
+    expect(figure('curfew.cancel.settle.duration')).toBe(idOf(first));
+    clock.advance(1);
+    const next = settled('next');
+    expect(figure('curfew.cancel.settle.duration')).toBe(idOf(next));
+  });
 });
