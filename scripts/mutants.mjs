@@ -42,10 +42,7 @@ const TARGETS = {
   },
   deadlines: {
     folder: 'context',
-    tests: [
-      ...context('deadlines'),
-      ...conformance('javascript-clocks go-deadlines properties javascript-memory'),
-    ],
+    tests: [...context('deadline-timer deadlines'), ...conformance('go-deadlines properties')],
   },
   derive: {
     folder: 'context',

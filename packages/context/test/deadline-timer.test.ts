@@ -1,0 +1,84 @@
+import { background, withTimeout } from '@curfew/context';
+import { deadlineStatus } from '@curfew/context/spi';
+import { useManualClock, type ManualClock } from '../../../test/manual-clock';
+
+// What stands on the clock for all deadlines: one timer for the first of them, and at times one that looks, once, whether
+// that is armed for nothing.
+
+let clock: ManualClock;
+let restore: () => void;
+let began: number;
+beforeEach(() => {
+  ({ clock, restore } = useManualClock());
+  began = clock.now();
+});
+afterEach(() => restore());
+
+const timers = () => clock.timers.map(({ at, ref }) => [at - began, ref]);
+
+test('the timer keeps the process alive as long as one of the deadlines is to, and no longer', async () => {
+  const [, release] = withTimeout(background(), 100, { ref: true });
+  const [, releaseToo] = withTimeout(background(), 150, { ref: true });
+  const [, releaseLast] = withTimeout(background(), 200);
+  expect(timers()).toEqual([[100, true]]);
+  release();
+  await Promise.resolve();
+  expect(timers()).toEqual([[100, true]]);
+  releaseToo();
+  // Many may be released in one turn: the timer is set anew after it, once.
+  expect(timers()).toEqual([[100, true]]);
+  await Promise.resolve();
+  expect(timers()).toEqual([[200, false]]);
+  releaseLast();
+});
+
+test('one that is to keep the process alive does so behind an earlier one that is not', () => {
+  const [, release] = withTimeout(background(), 100);
+  const [, releaseToo] = withTimeout(background(), 200, { ref: true });
+  expect(timers()).toEqual([[100, true]]);
+  clock.advance(100);
+  expect(timers()).toEqual([[200, true]]);
+  release();
+  releaseToo();
+});
+
+test('a second after the last is released nothing is armed, and a release meanwhile does not ask again', () => {
+  withTimeout(background(), 10_000)[1]();
+  clock.advance(500);
+  withTimeout(background(), 20_000)[1]();
+  expect(timers()).toEqual([
+    [10_000, false],
+    [1000, false],
+  ]);
+  clock.advance(500);
+  expect(timers()).toEqual([]);
+  expect(deadlineStatus()).toMatchObject({ live: 0 });
+});
+
+test('what was armed for nothing stays where another deadline needs it, and is asked about again after that', () => {
+  withTimeout(background(), 10_000)[1]();
+  const [, release] = withTimeout(background(), 20_000);
+  clock.advance(1000);
+  expect(timers()).toEqual([[10_000, false]]);
+  // It finds nothing that has passed, and goes on to what stays.
+  clock.advance(9000);
+  expect(timers()).toEqual([[20_000, false]]);
+  release();
+  expect(timers()).toEqual([
+    [20_000, false],
+    [11_000, false],
+  ]);
+  clock.advance(1000);
+  expect(timers()).toEqual([]);
+});
+
+test('a later deadline leaves the timer where it is, an earlier one moves it', () => {
+  const [, release] = withTimeout(background(), 100);
+  const [armed] = clock.timers;
+  const [, releaseLater] = withTimeout(background(), 200);
+  expect(clock.timers).toEqual([armed]);
+  expect(clock.timers[0]).toBe(armed);
+  const [, releaseSooner] = withTimeout(background(), 50);
+  expect(timers()).toEqual([[50, false]]);
+  for (const each of [release, releaseLater, releaseSooner]) each();
+});
