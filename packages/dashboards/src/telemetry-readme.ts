@@ -39,12 +39,16 @@ function instrumentTable(): string {
 
 function attributeList(): string[] {
   return Object.entries<Domain>(ATTRIBUTES).map(([key, domain]) => {
-    const values =
-      'dynamic' in domain
-        ? `a ${domain.dynamic}, capped; beyond the cap \`_OTHER\``
-        : domain.values.map((value) => `\`${value}\``).join(', ') || 'the version of the package';
-    return `- \`${key}\`: ${values}`;
+    const values = domain.values.map((value) => `\`${value}\``).join(', ');
+    return `- \`${key}\`: ${'more' in domain ? openValues(values, domain) : values || 'the version of the package'}`;
   });
+}
+
+function openValues(values: string, { more, limit }: Extract<Domain, { more: unknown }>): string {
+  const cap = typeof more === 'number' ? `${more}` : `\`${more}\``;
+  return values === ''
+    ? `a ${limit}, ${cap} of them; beyond, \`_OTHER\``
+    : `${values}, and ${cap} more that adapters bring; beyond, \`_OTHER\``;
 }
 
 /** All options of `install`, in Markdown. */

@@ -1,5 +1,5 @@
 import { background, track, withCancel } from '@curfew/context';
-import { beginOperation, hooks } from '@curfew/context/spi';
+import { beginOperation, end, hooks } from '@curfew/context/spi';
 import { install, type Telemetry } from '@curfew/telemetry';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -82,6 +82,20 @@ test('kinds and sources beyond their caps are _OTHER and counted; none is lost',
   expect(figure(telemetry, 'curfew.deadline.remaining')).toBe(20);
   // Twelve sources; each of the eight others was told twice.
   expect(overflows('source')).toBe(16);
+});
+
+test('eight origins that nobody has heard of keep their names, those that are known do not count, and the rest are _OTHER', () => {
+  const known = ['caller', 'client_disconnect', 'shutdown'];
+  const unknown = Array.from({ length: 10 }, (_, index) => `queue_${index}`);
+  for (const origin of [...known, ...unknown, ...unknown] as never[]) {
+    end(withCancel(background(), { name: 'job' })[0], { origin });
+  }
+  const of = (origin: string) =>
+    figure(telemetry, 'curfew.context.cancellations', { 'curfew.cancel.origin': origin });
+  expect(known.map(of)).toEqual([1, 1, 1]);
+  expect(unknown.map(of)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 0, 0]);
+  expect(of('_OTHER')).toBe(4);
+  expect(figure(telemetry, 'curfew.sdk.overflows', { 'curfew.sdk.limit': 'value' })).toBe(4);
 });
 
 test('what adapters tell in words or numbers that nobody knows is counted, and turns no figure into none', () => {

@@ -135,7 +135,7 @@ test('what adapters tell is recorded', async () => {
   expect(total(samples, 'curfew_deadline_remaining_seconds_sum')).toBe(0.25);
   expect(total(samples, 'curfew_deadline_rejections_total', 'source="http.client"')).toBe(1);
   expect(total(samples, 'curfew_backend_cancel_duration_seconds_sum', 'postgresql', 'canceled')).toBe(0.002);
-  expect(total(samples, 'curfew_backend_cancel_duration_seconds_count', '_OTHER', 'failed')).toBe(1);
+  expect(total(samples, 'curfew_backend_cancel_duration_seconds_count', 'nobody-knows', 'failed')).toBe(1);
 });
 
 test('names beyond the cap are _OTHER, counted, and no count is lost; names never break the exposition', async () => {

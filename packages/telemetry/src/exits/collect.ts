@@ -1,3 +1,4 @@
+import { ATTRIBUTES, type AttributeKey, type OpenAttributeKey } from '../registry/attributes';
 import { LIMIT } from '../registry/value-numbers';
 import type { Exemplars } from '../figures/exemplars';
 import { eachLive, isLongLived, nameOfLive, type Live } from '../figures/open-contexts';
@@ -91,11 +92,16 @@ function observeLive({ store, live, lingerAfter }: CollectParts, now: number): v
   for (let kind = 1; store.kinds.isGiven(kind); kind++) operations.shown[kind] = 1;
 }
 
+const OPEN = (Object.keys(ATTRIBUTES) as AttributeKey[]).filter(
+  (key): key is OpenAttributeKey => 'more' in ATTRIBUTES[key],
+);
+
 function observeSelf({ store, installedAt, errors }: CollectParts): void {
   const { overflows, hookErrors, startTime, build } = store.numbers;
-  overflows.values[LIMIT.name] = store.names.overflows;
-  overflows.values[LIMIT.kind] = store.kinds.overflows;
-  overflows.values[LIMIT.source] = store.sources.overflows;
+  for (const limit of ['name', 'kind', 'source', 'value'] as const) {
+    const labels = OPEN.filter((key) => ATTRIBUTES[key].limit === limit).map((key) => store.labels[key]);
+    overflows.values[LIMIT[limit]] = labels.reduce((sum, each) => sum + each.overflows, 0);
+  }
   hookErrors.values[0] = errors();
   startTime.values[0] = installedAt / 1000;
   build.values[0] = 1;

@@ -47,34 +47,35 @@ function isShort(value: unknown): boolean {
   return value === undefined || (typeof value === 'string' && value.length <= MAX_LENGTH);
 }
 
-/** At most `cap` values, and `_OTHER` for the rest. */
-export function createLabels(cap: number): Labels {
-  const values = [OTHER];
-  const known = new Map<string, number>([[OTHER, 0]]);
+/** The given values, at most `more` beside them, and `_OTHER` for the rest. */
+export function createLabels(given: readonly string[], more: number): Labels {
+  const values = [OTHER, ...given];
+  const size = values.length + more;
+  const numbers = new Map(values.map((value, index) => [value, index]));
   const spellings = new Map<string | undefined, number>();
   let overflows = 0;
 
   function lookUp(value: string | undefined): number {
     const name = labelFor(value);
-    let index = known.get(name);
+    let index = numbers.get(name);
     if (index === undefined) {
-      if (values.length > cap) {
+      if (values.length === size) {
         overflows++;
         return 0;
       }
       index = values.push(name) - 1;
-      known.set(name, index);
+      numbers.set(name, index);
     }
-    if (isShort(value) && spellings.size < cap * SPELLINGS) spellings.set(value, index);
+    if (isShort(value) && spellings.size < size * SPELLINGS) spellings.set(value, index);
     return index;
   }
 
   return {
     index: (value) => spellings.get(value) ?? lookUp(value),
-    peek: (value) => spellings.get(value) ?? known.get(labelFor(value)) ?? 0,
+    peek: (value) => spellings.get(value) ?? numbers.get(labelFor(value)) ?? 0,
     value: (index) => values[index] ?? OTHER,
     isGiven: (index) => index < values.length,
-    size: cap + 1,
+    size,
     get overflows() {
       return overflows;
     },

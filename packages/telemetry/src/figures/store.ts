@@ -1,5 +1,5 @@
 import { createLabels, type Labels } from './labels';
-import { ATTRIBUTES, type AttributeKey, type Domain } from '../registry/attributes';
+import { ATTRIBUTES, type AttributeKey, type Domain, type OpenAttributeKey } from '../registry/attributes';
 import { INSTRUMENTS, type Instrument, type InstrumentId } from '../registry/instruments';
 
 /**
@@ -8,26 +8,36 @@ import { INSTRUMENTS, type Instrument, type InstrumentId } from '../registry/ins
  * OpenTelemetry instrument with attributes costs half a microsecond.
  */
 export interface Store {
+  /** Of each attribute whose values users and adapters bring. */
+  readonly labels: Readonly<Record<OpenAttributeKey, Labels>>;
+  /** Of contexts. */
   readonly names: Labels;
+  /** Of operations. */
   readonly kinds: Labels;
-  readonly sources: Labels;
   readonly numbers: Readonly<Record<NumberId, Numbers>>;
   readonly histograms: Readonly<Record<HistogramId, Histogram>>;
 }
 
-/** The cells of a counter or a gauge. */
-export interface Numbers {
+/** The series of an instrument. */
+interface Cells {
   readonly instrument: Instrument;
-  readonly values: Float64Array;
-  /** 1 for each cell that is told even at zero: one that ever was not zero, and the only one of a family. */
-  readonly shown: Uint8Array;
+  /** How many there are. */
+  readonly size: number;
+  /** The cell of a series, by the numbers of its attribute values in the order in which they are declared. */
+  cell(first?: number, second?: number, third?: number): number;
   /** The attributes of a cell. */
   attributes(cell: number): Record<string, string>;
 }
 
+/** The cells of a counter or a gauge. */
+export interface Numbers extends Cells {
+  readonly values: Float64Array;
+  /** 1 for each cell that is told even at zero: one that ever was not zero, and the only one of a family. */
+  readonly shown: Uint8Array;
+}
+
 /** The cells of a histogram. */
-export interface Histogram {
-  readonly instrument: Instrument;
+export interface Histogram extends Cells {
   readonly boundaries: readonly number[];
   /** `boundaries.length + 1` counts a cell, not cumulative. */
   readonly buckets: Float64Array;
@@ -35,7 +45,6 @@ export interface Histogram {
   readonly counts: Float64Array;
   /** Records a value in the histogram's unit; returns the index of its bucket, in `buckets`. */
   record(cell: number, value: number): number;
-  attributes(cell: number): Record<string, string>;
 }
 
 type IdOf<K extends Instrument['kind']> = {
@@ -53,8 +62,6 @@ export interface StoreOptions {
   readonly version: string;
 }
 
-const MAX_SOURCES = 12;
-
 interface Dimension {
   readonly key: AttributeKey;
   readonly size: number;
@@ -62,23 +69,28 @@ interface Dimension {
 }
 
 export function createStore(options: StoreOptions): Store {
-  const labels = {
-    name: createLabels(options.maxNames),
-    kind: createLabels(options.maxKinds),
-    source: createLabels(MAX_SOURCES),
-  };
+  const labels: Partial<Record<AttributeKey, Labels>> = {};
+  for (const [key, domain] of Object.entries(ATTRIBUTES) as [AttributeKey, Domain][]) {
+    if (!('more' in domain)) continue;
+    const { values, more } = domain;
+    labels[key] = createLabels(values, typeof more === 'number' ? more : options[more]);
+  }
   const numbers: Partial<Record<InstrumentId, Numbers>> = {};
   const histograms: Partial<Record<InstrumentId, Histogram>> = {};
   for (const [id, declared] of Object.entries(INSTRUMENTS) as [InstrumentId, Instrument][]) {
     const instrument = id === 'duration' && options.durationByName ? byName(declared) : declared;
-    const dimensions = instrument.attributes.map((key) => dimension(key, labels, options));
-    if (instrument.kind === 'histogram') histograms[id] = createHistogram(instrument, dimensions);
-    else numbers[id] = createNumbers(instrument, dimensions);
+    const cells = createCells(
+      instrument,
+      instrument.attributes.map((key) => dimension(key, labels[key], options)),
+    );
+    if (instrument.kind === 'histogram') histograms[id] = createHistogram(cells);
+    else numbers[id] = createNumbers(cells);
   }
+  const all = labels as Record<OpenAttributeKey, Labels>;
   return {
-    names: labels.name,
-    kinds: labels.kind,
-    sources: labels.source,
+    labels: all,
+    names: all['curfew.context.name'],
+    kinds: all['curfew.operation.kind'],
     numbers: numbers as Record<NumberId, Numbers>,
     histograms: histograms as Record<HistogramId, Histogram>,
   };
@@ -89,53 +101,49 @@ function byName(instrument: Instrument): Instrument {
   return { ...instrument, attributes: ['curfew.context.name', ...instrument.attributes] };
 }
 
-function dimension(
-  key: AttributeKey,
-  labels: Record<'name' | 'kind' | 'source', Labels>,
-  options: StoreOptions,
-): Dimension {
-  const domain: Domain = ATTRIBUTES[key];
-  if ('dynamic' in domain) {
-    const own = labels[domain.dynamic];
-    return { key, size: own.size, value: own.value };
-  }
-  const values = key === 'curfew.version' ? [options.version] : domain.values;
+function dimension(key: AttributeKey, labels: Labels | undefined, options: StoreOptions): Dimension {
+  if (labels !== undefined) return { key, size: labels.size, value: labels.value };
+  const values: readonly string[] = key === 'curfew.version' ? [options.version] : ATTRIBUTES[key].values;
   return { key, size: values.length, value: (index) => values[index] ?? '' };
 }
 
-function cellCount(dimensions: readonly Dimension[]): number {
-  return dimensions.reduce((product, { size }) => product * size, 1);
-}
-
-function decode(dimensions: readonly Dimension[], cell: number): Record<string, string> {
-  const attributes: Record<string, string> = {};
-  let rest = cell;
-  for (let index = dimensions.length - 1; index >= 0; index--) {
-    const { key, size, value } = dimensions[index] as Dimension;
-    attributes[key] = value(rest % size);
-    rest = Math.floor(rest / size);
-  }
-  return attributes;
-}
-
-function createNumbers(instrument: Instrument, dimensions: readonly Dimension[]): Numbers {
+function createCells(instrument: Instrument, dimensions: readonly Dimension[]): Cells {
+  const cellsOf = (of: readonly Dimension[]) => of.reduce((product, { size }) => product * size, 1);
+  /** How far apart two neighbours of each attribute are: the last one's are side by side. */
+  const [first = 0, second = 0, third = 0] = dimensions.map((_, index) =>
+    cellsOf(dimensions.slice(index + 1)),
+  );
   return {
     instrument,
-    values: new Float64Array(cellCount(dimensions)),
-    shown: new Uint8Array(cellCount(dimensions)).fill(dimensions.length === 0 ? 1 : 0),
-    attributes: (cell) => decode(dimensions, cell),
+    size: cellsOf(dimensions),
+    cell: (a = 0, b = 0, c = 0) => a * first + b * second + c * third,
+    attributes(cell) {
+      const attributes: Record<string, string> = {};
+      let rest = cell;
+      for (let index = dimensions.length - 1; index >= 0; index--) {
+        const { key, size, value } = dimensions[index] as Dimension;
+        attributes[key] = value(rest % size);
+        rest = Math.floor(rest / size);
+      }
+      return attributes;
+    },
   };
 }
 
-function createHistogram(instrument: Instrument, dimensions: readonly Dimension[]): Histogram {
-  const boundaries = instrument.boundaries ?? [];
+function createNumbers(cells: Cells): Numbers {
+  const { size, instrument } = cells;
+  const isOnly = instrument.attributes.length === 0;
+  return { ...cells, values: new Float64Array(size), shown: new Uint8Array(size).fill(isOnly ? 1 : 0) };
+}
+
+function createHistogram(cells: Cells): Histogram {
+  const boundaries = cells.instrument.boundaries ?? [];
   const width = boundaries.length + 1;
-  const cells = cellCount(dimensions);
-  const buckets = new Float64Array(cells * width);
-  const sums = new Float64Array(cells);
-  const counts = new Float64Array(cells);
+  const buckets = new Float64Array(cells.size * width);
+  const sums = new Float64Array(cells.size);
+  const counts = new Float64Array(cells.size);
   return {
-    instrument,
+    ...cells,
     boundaries,
     buckets,
     sums,
@@ -150,7 +158,6 @@ function createHistogram(instrument: Instrument, dimensions: readonly Dimension[
       counts[cell] = (counts[cell] as number) + 1;
       return index;
     },
-    attributes: (cell) => decode(dimensions, cell),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { ContextNode, Ending } from '@curfew/context/spi';
 import { clock, MAX_DELAY, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { trace, type SpanContext } from '@opentelemetry/api';
-import { REASON, REASONS } from '../registry/value-numbers';
+import { REASON } from '../registry/value-numbers';
 import type { Exemplars } from '../figures/exemplars';
 import type { MarkableSpan } from '../spans/marking';
 import type { OpenWork } from './open-work';
@@ -107,7 +107,7 @@ export function createWork(options: WorkOptions): Work {
   let timerAt = Infinity;
   let stopped = false;
 
-  const cellOf = (work: Running) => work.kind * REASONS + work.reason;
+  const cellOf = (work: Running) => orphans.cell(work.kind, work.reason);
 
   function insert(work: Running): void {
     let after = last;
@@ -239,7 +239,7 @@ export function createWork(options: WorkOptions): Work {
       if (Number.isNaN(work.endedAt)) return;
       const now = steadyNow(steady);
       const seconds = (now - work.endedAt) / 1000;
-      const bucket = settleDuration.record(work.reason * store.kinds.size + work.kind, seconds);
+      const bucket = settleDuration.record(settleDuration.cell(work.reason, work.kind), seconds);
       if (exemplars.wants(settleDuration, bucket, now))
         exemplars.take(settleDuration, bucket, { value: seconds, now, span: work.spanContext });
       leave(work, now, false);

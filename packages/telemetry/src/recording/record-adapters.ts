@@ -1,29 +1,14 @@
-import { type HookEvents } from '@curfew/context/spi';
+import type { HookEvents } from '@curfew/context/spi';
 import { trace, type Context as OtelContext } from '@opentelemetry/api';
-import {
-  BACKEND,
-  BACKENDS,
-  BOUNDARIES,
-  BOUNDARY,
-  BREAK,
-  CLEANUP,
-  INBOUND,
-  INBOUNDS,
-  ORIGIN,
-  ORIGINS,
-  REASON,
-  SYSTEM,
-} from '../registry/value-numbers';
+import { REASON } from '../registry/value-numbers';
 import type { AdapterListeners } from './adapter-events';
 import type { Exemplars } from '../figures/exemplars';
-import type { Known } from '../figures/known';
 import { steadyNow, type Steady } from '../figures/rising-clock';
 import { add, recordable, type Histogram, type Store } from '../figures/store';
 
 export interface AdapterParts {
   readonly store: Store;
   readonly exemplars: Exemplars;
-  readonly known: Known;
   readonly steady: Steady;
   /** Whether clean-ups are recorded. */
   readonly cleanups: boolean;
@@ -34,11 +19,23 @@ type CoreEvents = Pick<HookEvents, 'chainBroken' | 'cancellationObserved' | 'cal
   Partial<Pick<HookEvents, 'cleanupDone'>>;
 
 /** Records what adapters tell, and what the core tells beside the lives of contexts and operations. */
-export function recordAdapters({ store, exemplars, known, steady, cleanups, onBrokenChain }: AdapterParts): {
+export function recordAdapters({ store, exemplars, steady, cleanups, onBrokenChain }: AdapterParts): {
   readonly core: CoreEvents;
   readonly adapters: AdapterListeners;
 } {
-  const { sources, numbers, histograms } = store;
+  const { numbers, histograms } = store;
+  const {
+    'curfew.source': sources,
+    'curfew.cancel.origin': origins,
+    'curfew.propagation.boundary': boundaries,
+    'curfew.propagation.outcome': arrivals,
+    'curfew.break.cause': breakCauses,
+    'db.system.name': systems,
+    'curfew.backend.cancel.outcome': stops,
+    'curfew.cleanup.outcome': cleanupOutcomes,
+  } = store.labels;
+  // Whatever a stranger tells, there are two reasons.
+  const reasonOf = (reason: string) => REASON[reason === 'deadline_exceeded' ? reason : 'canceled'];
 
   function record(histogram: Histogram, cell: number, ms: number, ctx: OtelContext | undefined): void {
     const seconds = ms / 1000;
@@ -52,12 +49,13 @@ export function recordAdapters({ store, exemplars, known, steady, cleanups, onBr
 
   const core: CoreEvents = {
     chainBroken(event) {
-      add(numbers.breaks, known(BREAK, event.cause, 'background'), 1);
+      add(numbers.breaks, breakCauses.index(event.cause), 1);
       onBrokenChain(event);
     },
 
     cancellationObserved({ reason, origin }) {
-      add(numbers.observed, known(REASON, reason, 'canceled') * ORIGINS + known(ORIGIN, origin, 'caller'), 1);
+      const { observed } = numbers;
+      add(observed, observed.cell(reasonOf(reason), origins.index(origin)), 1);
     },
 
     callRefused({ source }) {
@@ -70,7 +68,7 @@ export function recordAdapters({ store, exemplars, known, steady, cleanups, onBr
   };
   if (cleanups) {
     core.cleanupDone = ({ outcome, duration, ctx }) =>
-      record(histograms.cleanup, known(CLEANUP, outcome, 'failed'), duration, ctx);
+      record(histograms.cleanup, cleanupOutcomes.index(outcome), duration, ctx);
   }
 
   return {
@@ -78,25 +76,18 @@ export function recordAdapters({ store, exemplars, known, steady, cleanups, onBr
     adapters: {
       'deadline.received': ({ source, outcome, remaining, ctx }) => {
         const from = sources.index(source);
-        add(numbers.inbound, from * INBOUNDS + known(INBOUND, outcome, 'malformed'), 1);
+        add(numbers.inbound, numbers.inbound.cell(from, arrivals.index(outcome)), 1);
         if (remaining !== undefined) record(histograms.remaining, from, remaining, ctx);
       },
 
       'cancellation.arrived': ({ boundary, reason, duration, ctx }) => {
-        const cell = known(REASON, reason, 'canceled') * BOUNDARIES + known(BOUNDARY, boundary, 'in_process');
-        record(histograms.propagation, cell, duration, ctx);
+        const { propagation } = histograms;
+        record(propagation, propagation.cell(reasonOf(reason), boundaries.index(boundary)), duration, ctx);
       },
 
       'backend.cancel': ({ system, outcome, duration, ctx }) => {
-        const database = Object.hasOwn(SYSTEM, system)
-          ? SYSTEM[system as keyof typeof SYSTEM]
-          : SYSTEM._OTHER;
-        record(
-          histograms.backendCancel,
-          database * BACKENDS + known(BACKEND, outcome, 'failed'),
-          duration,
-          ctx,
-        );
+        const { backendCancel } = histograms;
+        record(backendCancel, backendCancel.cell(systems.index(system), stops.index(outcome)), duration, ctx);
       },
     },
   };

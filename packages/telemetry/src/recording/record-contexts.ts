@@ -1,19 +1,7 @@
 import { clock, Flag, type ContextNode, type Ending, type HookEvents } from '@curfew/context/spi';
 import { trace, type SpanContext } from '@opentelemetry/api';
-import {
-  BOUNDARIES,
-  BOUNDARY,
-  DETECTED_BY,
-  LIMIT,
-  ORIGIN,
-  ORIGINS,
-  OUTCOME,
-  OUTCOMES,
-  REASON,
-  REASONS,
-} from '../registry/value-numbers';
+import { DETECTED_BY, LIMIT, OUTCOME, REASON } from '../registry/value-numbers';
 import type { Exemplars } from '../figures/exemplars';
-import type { Known } from '../figures/known';
 import { repeated } from '../figures/labels';
 import { addLive, nameOfLive, removeLive, slotOf, type Live } from '../figures/open-contexts';
 import type { Lost } from './lost-contexts';
@@ -37,7 +25,6 @@ export interface ContextParts {
   readonly spans: OpenWork;
   readonly own: OwnSpans;
   readonly exemplars: Exemplars;
-  readonly known: Known;
   /** Where contexts were made, where that is wanted. */
   readonly origins: Origins | undefined;
   /** Watches for contexts that are lost, where that is wanted. */
@@ -62,11 +49,13 @@ interface Delivery {
 
 /** Records the lives of contexts. In a life without a cancellation the store is updated twice. */
 export function recordContexts(parts: ContextParts): ContextEvents {
-  const { store, live, work, operations, spans, own, exemplars, known, origins, lost, steady } = parts;
+  const { store, live, work, operations, spans, own, exemplars, origins, lost, steady } = parts;
   const { durationByName, tell, onError } = parts;
   const { names } = store;
   const { ended, cancellations, overflows } = store.numbers;
   const { duration, fanout, lateness, propagation } = store.histograms;
+  const { 'curfew.cancel.origin': cancelOrigins, 'curfew.propagation.boundary': boundaries } = store.labels;
+  const inProcess = boundaries.index('in_process');
   const nameOf = repeated(names);
   /** Innermost last: a listener may cancel something else. */
   const deliveries: Delivery[] = [];
@@ -75,10 +64,10 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   function recordEnd(node: ContextNode, slot: number, outcome: number, now: number): number {
     // Derived before telemetry was installed: its end still counts, or the sums would not agree.
     const name = slot < 0 ? nameOf(node.name) : nameOfLive(live, slot);
-    add(ended, name * OUTCOMES + outcome, 1);
+    add(ended, ended.cell(name, outcome), 1);
     if (slot < 0) return name;
     const seconds = recordable((now - (live.startedAt[slot] as number)) / 1000);
-    const bucket = duration.record(durationByName ? name * OUTCOMES + outcome : outcome, seconds);
+    const bucket = duration.record(durationByName ? duration.cell(name, outcome) : outcome, seconds);
     if (exemplars.kept) exemplify(node, slot, { bucket, seconds, now });
     return name;
   }
@@ -107,7 +96,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
   function recordCancellation(ending: Ending, name: number, span: SpanContext | undefined): void {
     const reason = REASON[ending.reason ?? 'canceled'];
     const now = ending.markedAt;
-    const cell = (name * REASONS + reason) * ORIGINS + known(ORIGIN, ending.origin, 'caller');
+    const cell = cancellations.cell(name, reason, cancelOrigins.index(ending.origin));
     add(cancellations, cell, 1);
     const reached = fanout.record(reason, ending.fanout);
     if (exemplars.kept) {
@@ -189,7 +178,7 @@ export function recordContexts(parts: ContextParts): ContextEvents {
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
       const seconds = recordable((now - ending.at) / 1000);
-      const bucket = propagation.record(REASON[reason] * BOUNDARIES + BOUNDARY.in_process, seconds);
+      const bucket = propagation.record(propagation.cell(REASON[reason], inProcess), seconds);
       if (exemplars.wants(propagation, bucket, now)) {
         exemplars.take(propagation, bucket, { value: seconds, now, span: delivery?.span });
       }

@@ -1,7 +1,6 @@
 import type { HookEvents } from '@curfew/context/spi';
 import type { TellEvent } from '../spans/span-events';
 import type { Exemplars } from '../figures/exemplars';
-import { createKnown } from '../figures/known';
 import { nameOfLive, removeLive, type Live } from '../figures/open-contexts';
 import { createLost } from './lost-contexts';
 import type { OpenWork } from '../operations/open-work';
@@ -42,7 +41,6 @@ export interface Recorder {
 /** Listens to the hooks and turns what they tell into figures. */
 export function createRecorder(parts: RecorderParts): Recorder {
   const { store, live, spans, operations, origins, reports, steady, optIn } = parts;
-  const known = createKnown(store);
   const lost = optIn.lost ? createLost(loseContext) : undefined;
 
   function loseContext(slot: number): void {
@@ -56,13 +54,12 @@ export function createRecorder(parts: RecorderParts): Recorder {
 
   const { core, adapters } = recordAdapters({
     ...parts,
-    known,
     cleanups: optIn.cleanups,
     onBrokenChain: (event) => reports.brokenChain(event),
   });
   return {
     events: {
-      ...recordContexts({ ...parts, known, lost, durationByName: optIn.durationByName }),
+      ...recordContexts({ ...parts, lost, durationByName: optIn.durationByName }),
       ...recordOperations(parts),
       ...core,
     },

@@ -11,6 +11,7 @@ export interface Instrument {
   /** `s`, or a thing in braces. */
   readonly unit: string;
   readonly help: string;
+  /** Three at most. */
   readonly attributes: readonly AttributeKey[];
   /** Upper bounds of a histogram's buckets, in its unit. */
   readonly boundaries?: readonly number[];
@@ -208,7 +209,7 @@ export const INSTRUMENTS = {
     name: 'curfew.sdk.overflows',
     kind: 'counter',
     unit: '{event}',
-    help: 'Values recorded as _OTHER or as the nearest one known, and spans left unmarked, because of a limit.',
+    help: 'Values recorded as _OTHER, and spans left unmarked, because of a limit.',
     attributes: ['curfew.sdk.limit'],
   },
   hookErrors: {

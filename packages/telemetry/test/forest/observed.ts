@@ -51,8 +51,7 @@ export function tallyAdapter(tally: Tally, act: Extract<Act, { do: Told }>): voi
       tally.count('curfew.deadline.rejections', tally.label('source', act.source));
       break;
     case 'stopped': {
-      const system = act.system === 'postgresql' ? act.system : '_OTHER';
-      const labels = `curfew_backend_cancel_outcome="${act.outcome}",db_system_name="${system}"`;
+      const labels = `curfew_backend_cancel_outcome="${act.outcome}",db_system_name="${act.system}"`;
       tally.measure('curfew.backend.cancel.duration', labels, act.ms);
       break;
     }
