@@ -127,6 +127,15 @@ test.each(['notices the deadline by itself', 'hears of it from the other one'])(
   },
 );
 
+test('a deadline of the other one that has passed is noticed although the values have ended before', () => {
+  const [values, cancel] = withCancel(background());
+  const [other] = withTimeout(background(), 50);
+  cancel('why');
+  clock.block(50);
+  expect(merge(values, other)[0].cause()).toBe('why');
+  expect(nodeOf(other)?.ending?.outcome).toBe('deadline_exceeded');
+});
+
 test('a cause given for the deadline is not that of a cancellation', () => {
   const [other, cancel] = withTimeout(background(), 50);
   const [ctx] = merge(background(), other, { cause: 'given' });

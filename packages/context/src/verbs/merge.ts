@@ -2,7 +2,7 @@ import type { Context as OtelContext } from '@opentelemetry/api';
 import { checkContext, checkOptions } from '../plumbing/arguments';
 import { addCallback } from '../tree/callback';
 import { cancelFunction, derive } from './derive';
-import { cancelNode, expireIfDue, releaseNode } from '../tree/ending';
+import { cancelNode, expireIfDue, releaseNode, releaseStandIn } from '../tree/ending';
 import { callDue, inheritDeadlines } from '../tree/inherit-deadlines';
 import { forgetLink, link } from '../tree/links';
 import type { TreeNode } from '../tree/node';
@@ -42,7 +42,7 @@ export function merge(
   // Read before anything is linked: a getter may throw.
   const terms: Terms = { cause: options?.cause, ref: options?.ref === true };
   const node = derive(values, options);
-  const up = node.ending === undefined ? endOf(other) : undefined;
+  const up = endOf(other);
   if (up !== undefined) follow(node, up, terms);
   return [node, cancelFunction(node)];
 }
@@ -54,6 +54,10 @@ function follow(node: TreeNode, up: ContextNode, terms: Terms): void {
   if (up.ending === undefined) expireIfDue(up);
   if (up.ending !== undefined) {
     endWith(node, up);
+    return;
+  }
+  if (node.ending !== undefined) {
+    releaseStandIn(up);
     return;
   }
   const stop = addCallback(
