@@ -167,6 +167,29 @@ describe('a release with work in its subtree', () => {
     expect(outcomes).toEqual([['parent', 'canceled']]);
   });
 
+  test('is a cancellation where the caller runs beside other work, under the same context or under another', () => {
+    for (const beside of [true, false]) {
+      outcomes = [];
+      const [ctx, cancel] = withCancel(background(), { name: 'parent' });
+      const [other] = withCancel(background());
+      void track(ctx, new Promise(() => undefined));
+      run(beside ? ctx : other, () => cancel());
+      expect(outcomes[0]).toEqual(['parent', 'canceled']);
+    }
+  });
+
+  test('that nobody hears of tells no delivery', () => {
+    const delivered = jest.fn();
+    const stop = subscribe({ cancellationDelivered: delivered });
+    withCancel(background())[1]();
+    expect(delivered).not.toHaveBeenCalled();
+    const [ctx, cancel] = withCancel(background());
+    onEnd(ctx, () => undefined);
+    cancel();
+    stop();
+    expect(delivered).toHaveBeenCalledTimes(1);
+  });
+
   test('is completed from a timer that the work itself started, which nothing tells from what follows an await', async () => {
     const [ctx, cancel] = withCancel(background(), { name: 'parent' });
     const released = deferred();

@@ -176,7 +176,8 @@ function hasOtherWork(root: ContextNode): boolean {
 function callersUnder(node: ContextNode): number {
   let count = 0;
   for (let up = currentOperation(); up !== undefined; up = up.parent) {
-    if (!up.settled && up.node === node) count++;
+    // One that has settled has no node.
+    if (up.node === node) count++;
   }
   return count;
 }
