@@ -7,7 +7,7 @@ import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { background, withCancel, withTimeout } from '@curfew/context';
 import { instrumentPg, query } from '@curfew/pg';
 import { install } from '@curfew/telemetry';
-import { startPostgres } from '../../packages/demo/dist/postgres.js';
+import { startPostgres } from '@curfew/throwaway-postgres';
 import { AT_ONCE, brief, inTurns, machine, printRow } from './paired.mjs';
 
 const [rounds = 11, queries = 2_500] = brief ? [1, 100] : process.argv.slice(2).map(Number);
