@@ -25,13 +25,14 @@ const { propagation, metrics, trace, context } = require('@opentelemetry/api');
 const { AsyncLocalStorageContextManager } = require('@opentelemetry/context-async-hooks');
 const { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } = require('@opentelemetry/core');
 const { HttpInstrumentation } = require('@opentelemetry/instrumentation-http');
+const { PrometheusExporter } = require('@opentelemetry/exporter-prometheus');
 const { UndiciInstrumentation } = require('@opentelemetry/instrumentation-undici');
 const { defaultResource } = require('@opentelemetry/resources');
 const { MeterProvider } = require('@opentelemetry/sdk-metrics');
 const { NodeTracerProvider } = require('@opentelemetry/sdk-trace-node');
 const resource = defaultResource();
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-metrics.setGlobalMeterProvider(new MeterProvider({ resource }));
+metrics.setGlobalMeterProvider(new MeterProvider({ resource, readers: [new PrometheusExporter({ host: '127.0.0.1' })] }));
 trace.setGlobalTracerProvider(new NodeTracerProvider({ resource }));
 propagation.setGlobalPropagator(
   new CompositePropagator({ propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()] }),
