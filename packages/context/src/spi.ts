@@ -12,6 +12,7 @@ export {
   checkOptions,
   clock,
   currentOperation,
+  detach,
   end,
   endingOf,
   endingWith,

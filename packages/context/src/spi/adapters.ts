@@ -35,6 +35,7 @@ export { SUPPRESS_TRACING_KEY } from '../plumbing/keys';
 export { patchMethod, type Patch } from '../plumbing/patch';
 export { currentOperation } from '../plumbing/current-operation';
 export type { Ending, Operation, Origin, Outcome } from '../plumbing/protocol';
+export { detach } from '../verbs/roots';
 
 /** How an adapter ends a context. */
 export interface EndOptions {

@@ -134,6 +134,25 @@ export function withoutCancel(parent: OtelContext): Context {
   return new View(detachedFrom(carried, layers), undefined, undefined, layers);
 }
 
+/**
+ * As `withoutCancel`, but its name does not tell of the parent: to put that into words takes longer than to detach, and
+ * nobody prints what an adapter detaches for each request and query. Never throws on a context.
+ *
+ * @example
+ * ```ts
+ * import { background, withCancel, withValue } from '@curfew/context';
+ * import { canEnd, detach } from '@curfew/context/spi';
+ * const key = Symbol('key');
+ * const [request] = withCancel(withValue(background(), key, 'kept'));
+ * const ctx = detach(request);
+ * [canEnd(ctx), ctx.getValue(key)]; // => [false, 'kept']
+ * ctx.toString(); // => 'context.Background.WithoutCancel'
+ * ```
+ */
+export function detach(parent: OtelContext): Context {
+  return new View(DETACHED, undefined, undefined, layersOf(parent));
+}
+
 /** A root that has no name beyond its values: what every request starts from. */
 const DETACHED: RootMark = detached('context.Background');
 

@@ -1,8 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { withoutCancel, withValue } from '@curfew/context';
-import { checkFunction, endingWith, installGuard } from '@curfew/context/spi';
+import { withValue } from '@curfew/context';
+import { checkFunction, detach, endingWith, installGuard } from '@curfew/context/spi';
 import { deadlineReceived, RESPONSE_KEY, type Plant } from '@curfew/propagation';
 import { contextOf, createServed, serve, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
@@ -79,7 +79,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       if (planted !== undefined) return endingWith(ctx, planted);
       const served = createServed(response, true);
       // Not a chain that broke, even where the server was started under a live context.
-      const parent = withValue(withoutCancel(ctx), RESPONSE_KEY, served);
+      const parent = withValue(detach(ctx), RESPONSE_KEY, served);
       deadlineReceived.tell?.({ ...inbound, ctx });
       return serve(parent, response, served, inbound, options);
     },

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { context } from '@opentelemetry/api';
-import { withoutCancel } from '@curfew/context';
-import { checkFunction, endsWith, hooks, isEnforced } from '@curfew/context/spi';
+import { checkFunction, detach, endsWith, hooks, isEnforced } from '@curfew/context/spi';
 import { deadlineReader, receivedDeadline, type ReceiveOptions } from '@curfew/propagation';
 import type { AnyResponse } from './any-response';
 import { contextOf, createServed, serve } from './served-request';
@@ -33,7 +32,7 @@ function listenerUnder(options: ListenerOptions) {
       answerTimeout(response);
       return undefined;
     }
-    const ctx = serve(withoutCancel(active), response, createServed(response, false), inbound, options);
+    const ctx = serve(detach(active), response, createServed(response, false), inbound, options);
     // Body parsers and `on-finished` go on in events of these two, which would otherwise lose the context.
     context.bind(ctx, request);
     context.bind(ctx, response);

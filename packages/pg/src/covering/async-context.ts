@@ -1,6 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
-import { withoutCancel } from '@curfew/context';
-import { canEnd } from '@curfew/context/spi';
+import { canEnd, detach } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import type { Callback } from '../driver';
 
@@ -22,5 +21,5 @@ export function bound(callback: Callback): Callback {
  */
 export function detached<T>(fn: () => T): T {
   const active = context.active();
-  return canEnd(active) ? context.with(withoutCancel(active), fn) : fn();
+  return canEnd(active) ? context.with(detach(active), fn) : fn();
 }

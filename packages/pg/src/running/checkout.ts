@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
-import { afterFunc, withoutCancel } from '@curfew/context';
+import { afterFunc } from '@curfew/context';
+import { detach } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import { endOf, refusalOf, tellRefused, type Call } from '../call';
 import type { DriverClient, DriverPool } from '../driver';
@@ -32,7 +33,7 @@ export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
   };
   const queue = pool._pendingQueue;
   const before = queue?.length ?? 0;
-  context.with(withoutCancel(call.ctx), () =>
+  context.with(detach(call.ctx), () =>
     pool.connect((error, client, release) => {
       // The clock may know of the end before any timer does.
       const ended = waiting && !spared ? endOf(call) : undefined;
