@@ -53,7 +53,7 @@ const TARGETS = {
       ),
     ],
   },
-  work: {
+  orphans: {
     folder: 'telemetry',
     tests: telemetry('orphans span-operations figures clock-jumps warnings own-spans spans failing-spans'),
   },

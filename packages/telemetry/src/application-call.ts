@@ -1,5 +1,5 @@
 /** Calls what belongs to the application, such as its logger, which must not throw into what we are in the middle of. */
-export function quietly(call: () => void): void {
+export function callApplication(call: () => void): void {
   try {
     call();
   } catch {

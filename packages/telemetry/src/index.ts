@@ -2,7 +2,8 @@ export { ATTRIBUTES, OTHER, UNNAMED, type AttributeKey, type Domain } from './re
 export { INSTRUMENTS, type Instrument, type InstrumentId } from './registry/instruments';
 export { prometheusLabel, prometheusName, prometheusWord, withUnit } from './registry/prometheus-names';
 export { EVENTS, SPAN_ATTRIBUTES, SPANS, WARNING_ATTRIBUTES } from './registry/span-names';
-export type { Exemplar, Family, HistogramPoint, NumberPoint, Snapshot } from './exits/collect';
+export type { Exemplar } from './figures/exemplars';
+export type { Family, HistogramPoint, NumberPoint, Snapshot } from './exits/collect';
 export { install, installed, type Telemetry } from './install';
 export type { TelemetryOptions } from './options';
 export type { CurfewSpanProcessor } from './recording/processor';

@@ -1,27 +1,26 @@
 import { clock, hookErrors, subscribe } from '@curfew/context/spi';
 import { diag } from '@opentelemetry/api';
+import { callApplication } from './application-call';
 import { collect, snapshotOf, type Family, type Snapshot } from './exits/collect';
-import { createEvents } from './spans/span-events';
-import { createExemplars } from './figures/exemplars';
-import { watchLingering } from './warnings/lingering';
-import { createLive } from './figures/open-contexts';
-import { createOpenWork } from './operations/open-work';
-import { checkTelemetryOptions, type TelemetryOptions, type TelemetrySettings } from './options';
-import { createOrigins } from './warnings/stacks';
-import { createOwnSpans } from './spans/own-spans';
-import { createProcessor, type CurfewSpanProcessor } from './recording/processor';
 import { createProducer, type CurfewMetricProducer, type ProducerOptions } from './exits/producer';
-import { listenToAdapters } from './recording/adapter-events';
-import { createRecorder } from './recording/recorder';
-import { createReports } from './warnings/reports';
-import { quietly } from './application-call';
-import { nextSlots } from './figures/slots';
-import { createSteady } from './figures/rising-clock';
+import { createExemplars } from './figures/exemplars';
+import { createOpenContexts, nextNumber } from './figures/open-contexts';
+import { createRisingClock } from './figures/rising-clock';
 import { createStore } from './figures/store';
+import { createLogEmitter } from './log-emitter';
+import { createOrphans } from './operations/orphans';
+import { createRunning } from './operations/running';
+import { checkTelemetryOptions, type TelemetryOptions, type TelemetrySettings } from './options';
+import { listenToAdapters } from './recording/adapter-events';
+import { createProcessor, type CurfewSpanProcessor } from './recording/processor';
+import { createRecorder } from './recording/recorder';
+import { createOwnSpans } from './spans/own-spans';
+import { createEventTeller } from './spans/span-events';
 import { VERSION } from './version';
-import { createLogRecords } from './log-emitter';
+import { watchLingering } from './warnings/lingering';
+import { createReports } from './warnings/reports';
+import { createStacks } from './warnings/stacks';
 import { createWarnings } from './warnings/warnings';
-import { createWork, type Running } from './operations/work';
 
 /** The figures of this process, and the ways to them. */
 export interface Telemetry {
@@ -39,11 +38,23 @@ export interface Telemetry {
   uninstall(): void;
 }
 
-const INSTALLED = Symbol.for('@curfew/telemetry.installed.v1');
+/** What all copies of this package in a process share. */
+interface Installation {
+  telemetry: Telemetry | undefined;
+  /** The first of the numbers that contexts carry which no telemetry of this process has given out. */
+  nextNumber: number;
+}
+
+const INSTALLATION = Symbol.for('@curfew/telemetry.installation.v1');
+
+function installation(): Installation {
+  const slots = globalThis as { [INSTALLATION]?: Installation };
+  return (slots[INSTALLATION] ??= { telemetry: undefined, nextNumber: 0 });
+}
 
 /** The telemetry of this process, if it is installed. */
 export function installed(): Telemetry | undefined {
-  return (globalThis as { [INSTALLED]?: Telemetry })[INSTALLED];
+  return installation().telemetry;
 }
 
 /**
@@ -64,32 +75,36 @@ export function installed(): Telemetry | undefined {
  */
 export function install(options: TelemetryOptions = {}): Telemetry {
   const settings = checkTelemetryOptions(options);
-  const present = installed();
-  if (present !== undefined) {
+  const shared = installation();
+  if (shared.telemetry !== undefined) {
     diag.warn('@curfew/telemetry is installed already; the options of the second call are not used.');
-    return present;
+    return shared.telemetry;
   }
-  const slots = globalThis as { [INSTALLED]?: Telemetry };
-  const telemetry = create(settings, () => {
-    if (slots[INSTALLED] === telemetry) delete slots[INSTALLED];
+  const telemetry = create(settings, shared.nextNumber, (nextNumber) => {
+    shared.telemetry = undefined;
+    shared.nextNumber = nextNumber;
   });
-  slots[INSTALLED] = telemetry;
+  shared.telemetry = telemetry;
   return telemetry;
 }
 
-function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry {
+/** @param onUninstall Told the first number that it has given to no context. */
+function create(
+  settings: TelemetrySettings,
+  firstNumber: number,
+  onUninstall: (nextNumber: number) => void,
+): Telemetry {
   const installedAt = clock().wallNow();
   const { lingerAfter, orphanGrace, orphanReportAfter } = settings;
   const store = createStore({ ...settings, version: VERSION });
-  const slots = nextSlots();
-  const live = createLive(slots.contexts);
-  const steady = createSteady();
+  const open = createOpenContexts(firstNumber);
+  const rising = createRisingClock();
   const own = createOwnSpans(VERSION);
   const exemplars = createExemplars();
-  const origins = createOrigins(settings.captureStacks);
-  const emit = createLogRecords({ loggerProvider: settings.loggerProvider, version: VERSION });
-  const tell = createEvents(settings.events, emit);
-  const reports = createReports({ store, live, origins, warn: createWarnings(emit), tell });
+  const stacks = createStacks(settings.captureStacks);
+  const emit = createLogEmitter({ loggerProvider: settings.loggerProvider, version: VERSION });
+  const tell = createEventTeller(settings.events, emit);
+  const reports = createReports({ store, open, stacks, warn: createWarnings(emit), tell });
   const hookErrorsBefore = hookErrors();
   let ownErrors = 0;
   /** After an uninstall, the figures as they were then. */
@@ -97,53 +112,31 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
 
   function onError(error: unknown): void {
     ownErrors++;
-    quietly(() => diag.debug('curfew: telemetry failed', error));
+    callApplication(() => diag.debug('curfew: telemetry failed', error));
   }
 
-  const work = createWork({
+  const orphans = createOrphans({
     store,
     exemplars,
-    steady,
+    rising,
     orphanGrace,
     orphanReportAfter: Math.max(orphanGrace, orphanReportAfter),
-    onOrphanSettled: (running, now, collected) =>
-      own.orphaned(running, { kind: store.kinds.value(running.kind), now, collected }),
-    onOrphanReport(running, now) {
+    letGo: (work) => running.letGo(work),
+    onSettled: (orphan, now, collected) =>
+      own.orphaned(orphan, { kind: store.kinds.value(orphan.work.kind), now, collected }),
+    onReport(orphan, now) {
       try {
-        reports.orphan(running, now);
+        reports.orphan(orphan, running.spanOf(orphan.work), now);
       } catch (error) {
         onError(error);
       }
     },
   });
-  const spans = createOpenWork(dropped);
-  const operations = createOpenWork(dropped);
-
-  function dropped(running: Running): void {
-    try {
-      if (final === undefined) work.drop(running);
-    } catch (error) {
-      onError(error);
-    }
-  }
-
-  const parts = {
-    store,
-    live,
-    work,
-    spans,
-    operations,
-    own,
-    exemplars,
-    origins,
-    reports,
-    tell,
-    steady,
-    onError,
-  };
+  const running = createRunning({ store, orphans, rising, onError });
+  const parts = { store, open, orphans, running, own, exemplars, stacks, reports, tell, rising, onError };
   const recorder = createRecorder({ ...parts, optIn: settings });
-  const stops = [subscribe(recorder.events), listenToAdapters(recorder.adapters)];
-  const watch = watchLingering({ live, steady, lingerAfter, onLingering: reports.lingering });
+  const stops = [subscribe(recorder.core), listenToAdapters(recorder.adapters)];
+  const watch = watchLingering({ open, rising, lingerAfter, onLingering: reports.lingering });
   const spanProcessor = createProcessor(parts);
   const errors = () => hookErrors() - hookErrorsBefore + ownErrors;
   const families = () => final ?? collect({ ...parts, lingerAfter, installedAt, errors });
@@ -161,11 +154,11 @@ function create(settings: TelemetrySettings, onUninstall: () => void): Telemetry
       final = families();
       stops.forEach((stop) => stop());
       void spanProcessor.shutdown();
-      work.stop();
+      orphans.stop();
+      running.stop();
       watch.stop();
       recorder.stop();
-      slots.contexts += live.used;
-      onUninstall();
+      onUninstall(nextNumber(open));
     },
   };
 }

@@ -1,6 +1,6 @@
 import * as api from '@opentelemetry/api';
 import { context, diag, ROOT_CONTEXT, trace, type SpanContext } from '@opentelemetry/api';
-import { quietly } from './application-call';
+import { callApplication } from './application-call';
 
 /** What telemetry needs of a LoggerProvider of `@opentelemetry/api-logs`, or of the API from 1.10 on. */
 export interface LoggerProviderLike {
@@ -25,13 +25,13 @@ export interface LogRecord {
 /** Emits a log record, if there is anybody to take it. Never throws. */
 export type EmitLogRecord = (record: LogRecord) => void;
 
-export interface LogRecordOptions {
+export interface LogEmitterOptions {
   /** The global one unless given. */
   readonly loggerProvider?: LoggerProviderLike | undefined;
   readonly version: string;
 }
 
-export function createLogRecords({ loggerProvider, version }: LogRecordOptions): EmitLogRecord {
+export function createLogEmitter({ loggerProvider, version }: LogEmitterOptions): EmitLogRecord {
   return ({ eventName, severity, body, attributes, span, at }) => {
     const record = {
       eventName,
@@ -49,7 +49,7 @@ export function createLogRecords({ loggerProvider, version }: LogRecordOptions):
         provider?.getLogger('@curfew/telemetry', version).emit(record as never),
       );
     } catch (error) {
-      quietly(() => diag.debug('curfew: the logger failed', error));
+      callApplication(() => diag.debug('curfew: the logger failed', error));
     }
   };
 }

@@ -14,7 +14,7 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan,
 } from '@opentelemetry/sdk-trace-node';
-import { createEvents } from '../src/spans/span-events';
+import { createEventTeller } from '../src/spans/span-events';
 import { excuseAbort, mark, markLate } from '../src/spans/marking';
 
 const { SERVER, CLIENT, INTERNAL } = SpanKind;
@@ -68,7 +68,13 @@ function open(span: Span, ctx: Context): Span {
   const { node, ending } = ended(ctx);
   if (ending.reason === undefined) excuseAbort(span, ending);
   else
-    mark(span, { node, ending, name: 'name', at: Date.now(), tell: createEvents('span', () => undefined) });
+    mark(span, {
+      node,
+      ending,
+      name: 'name',
+      at: Date.now(),
+      tell: createEventTeller('span', () => undefined),
+    });
   return span;
 }
 

@@ -1,21 +1,11 @@
 import { ATTRIBUTES, type AttributeKey, type OpenAttributeKey } from '../registry/attributes';
 import { LIMIT } from '../registry/value-numbers';
-import type { Exemplars } from '../figures/exemplars';
-import { eachLive, isLongLived, nameOfLive, type Live } from '../figures/open-contexts';
+import type { Exemplar, Exemplars } from '../figures/exemplars';
+import { eachRow, isLongLived, nameOf, startOf, type OpenContexts } from '../figures/open-contexts';
 import type { Instrument } from '../registry/instruments';
-import { steadyNow, type Steady } from '../figures/rising-clock';
+import { risingNow, type RisingClock } from '../figures/rising-clock';
 import { add, type Histogram, type Numbers, type Store } from '../figures/store';
-import type { Work } from '../operations/work';
-
-/** One measurement of a series with the span that it was made under: the way from a figure to a trace. */
-export interface Exemplar {
-  readonly traceId: string;
-  readonly spanId: string;
-  /** In the instrument's unit. */
-  readonly value: number;
-  /** Epoch milliseconds. */
-  readonly at: number;
-}
+import type { Orphans } from '../operations/orphans';
 
 /** A series of a counter or gauge. */
 export interface NumberPoint {
@@ -47,9 +37,9 @@ export type Family =
 
 export interface CollectParts {
   readonly store: Store;
-  readonly live: Live;
-  readonly work: Work;
-  readonly steady: Steady;
+  readonly open: OpenContexts;
+  readonly orphans: Orphans;
+  readonly rising: RisingClock;
   readonly exemplars: Exemplars;
   /** Milliseconds. */
   readonly lingerAfter: number;
@@ -61,10 +51,10 @@ export interface CollectParts {
 
 /** All families at this moment. */
 export function collect(parts: CollectParts): Family[] {
-  const { store, work } = parts;
-  const now = steadyNow(parts.steady);
-  work.catchUp(now);
-  observeLive(parts, now);
+  const { store, orphans } = parts;
+  const now = risingNow(parts.rising);
+  orphans.catchUp(now);
+  observeOpen(parts, now);
   observeSelf(parts);
   const families: Family[] = [];
   for (const numbers of Object.values(store.numbers)) families.push(numberFamily(numbers, parts, now));
@@ -72,17 +62,17 @@ export function collect(parts: CollectParts): Family[] {
   return families.filter(({ points }) => points.length > 0);
 }
 
-/** What is known by looking at all live contexts: how many there are, how many linger, how old the oldest is. */
-function observeLive({ store, live, lingerAfter }: CollectParts, now: number): void {
+/** What is known by looking at all open contexts: how many there are, how many linger, how old the oldest is. */
+function observeOpen({ store, open, lingerAfter }: CollectParts, now: number): void {
   const { active, lingering, oldestAge, operations } = store.numbers;
   active.values.fill(0);
   lingering.values.fill(0);
   let oldest = now;
-  eachLive(live, (slot) => {
-    const name = nameOfLive(live, slot);
+  eachRow(open, (row) => {
+    const name = nameOf(open, row);
     add(active, name, 1);
-    if (isLongLived(live, slot)) return;
-    const startedAt = live.startedAt[slot] as number;
+    if (isLongLived(open, row)) return;
+    const startedAt = startOf(open, row);
     if (startedAt < oldest) oldest = startedAt;
     if (now - startedAt >= lingerAfter) add(lingering, name, 1);
   });
@@ -107,12 +97,12 @@ function observeSelf({ store, installedAt, errors }: CollectParts): void {
   build.values[0] = 1;
 }
 
-function numberFamily(numbers: Numbers, { work, store, exemplars }: CollectParts, now: number): Family {
+function numberFamily(numbers: Numbers, { orphans, store, exemplars }: CollectParts, now: number): Family {
   const { values, instrument, shown } = numbers;
   const points: NumberPoint[] = [];
   for (let cell = 0; cell < values.length; cell++) {
     const value =
-      numbers === store.numbers.orphanTime ? work.orphanTime(cell, now) : (values[cell] as number);
+      numbers === store.numbers.orphanTime ? orphans.wastedTime(cell, now) : (values[cell] as number);
     if (value !== 0) shown[cell] = 1;
     else if (shown[cell] === 0) continue;
     const exemplar = exemplars.kept ? exemplars.of(numbers, cell) : undefined;

@@ -1,4 +1,5 @@
-import type { Exemplar, Family, HistogramPoint, NumberPoint } from './collect';
+import type { Exemplar } from '../figures/exemplars';
+import type { Family, HistogramPoint, NumberPoint } from './collect';
 import { ATTRIBUTES, type AttributeKey } from '../registry/attributes';
 import { INSTRUMENTS, type Instrument, type InstrumentId } from '../registry/instruments';
 import { prometheusLabel, prometheusName } from '../registry/prometheus-names';

@@ -1,7 +1,16 @@
 import { clock } from '@curfew/context/spi';
 import { TraceFlags, type SpanContext } from '@opentelemetry/api';
-import type { Exemplar } from '../exits/collect';
 import type { Histogram, Numbers } from './store';
+
+/** One measurement of a series with the span that it was made under: the way from a figure to a trace. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly spanId: string;
+  /** In the instrument's unit. */
+  readonly value: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
 
 /**
  * The latest measurement of each series with the span that it was made under. Nothing is kept until a way out asks
@@ -40,10 +49,10 @@ export function createExemplars(): Exemplars {
     },
     take(series, index, { value, now, span }) {
       if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return;
-      let slots = taken.get(series);
-      if (slots === undefined) taken.set(series, (slots = []));
+      let latest = taken.get(series);
+      if (latest === undefined) taken.set(series, (latest = []));
       const { traceId, spanId } = span;
-      slots[index] = { traceId, spanId, value, at: clock().wallNow(), takenAt: now };
+      latest[index] = { traceId, spanId, value, at: clock().wallNow(), takenAt: now };
     },
     of: (series, index) => taken.get(series)?.[index],
   };

@@ -1,92 +1,123 @@
+import type { ContextNode } from '@curfew/context/spi';
+
 /**
- * The contexts that have not ended, as records of numbers: never nodes, so that watching a context cannot keep it
- * alive. Twelve bytes each, in typed arrays that grow by doubling. In no order: whoever looks for old ones looks at
+ * The contexts that have not ended, a row of numbers each: never nodes, so that watching a context cannot keep it
+ * alive. Twelve bytes a row, in typed arrays that grow by doubling. In no order: whoever looks for old ones looks at
  * all of them, which is rare and takes a nanosecond each, so that adding and removing one can be as cheap as it gets.
  * That is also why this is a record with functions beside it: variables of a closure cost ten nanoseconds a life more.
+ * This file alone reads and writes its fields.
+ *
+ * A context carries its row as a number, in what the core keeps for telemetry (`node.slot`). It may outlive an
+ * uninstall, so the numbers of the next telemetry begin after those of the one before: another's is told by being
+ * smaller.
  */
-export interface Live {
-  /** Monotonic ms, by slot. */
+export interface OpenContexts {
+  /** Monotonic ms, by row. */
   startedAt: Float64Array;
-  /** Of a record, its name's number above two bits; of a free slot, the next free one as a negative number. */
+  /** Of a row in use, the number of the name above two bits; of a free row, the next free one, as `asFree` says it. */
   tags: Int32Array;
-  /** Slots ever used. */
-  used: number;
-  /** The first free slot n, as -2 - n; -1 if there is none, which is also what the last free slot is tagged with. */
-  free: number;
-  /** What a context carries of its slot is this much more. */
-  readonly first: number;
+  /** Rows ever used. */
+  rows: number;
+  /** The first free row, -1 if there is none. */
+  firstFree: number;
+  /** What a context carries is this much more than its row. */
+  readonly firstNumber: number;
+}
+
+/** Keeps something of contexts beside their rows, such as where they were made. */
+export interface RowKeeper {
+  taken(row: number, node: ContextNode): void;
+  freed(row: number): void;
 }
 
 const FIRST_CAPACITY = 1024;
 
 const LONG_LIVED = 1;
-const TOLD = 2;
+const REPORTED = 2;
 const NAME_SHIFT = 2;
 
-/** @param first The number of the first slot, as contexts carry it. */
-export function createLive(first: number): Live {
+/** Turns a row, or the -1 for none, into a tag below zero, and back. */
+const asFree = (row: number) => -2 - row;
+
+/** @param firstNumber What the context in the first row carries. */
+export function createOpenContexts(firstNumber: number): OpenContexts {
   return {
     startedAt: new Float64Array(FIRST_CAPACITY),
     tags: new Int32Array(FIRST_CAPACITY),
-    used: 0,
-    free: -1,
-    first,
+    rows: 0,
+    firstFree: -1,
+    firstNumber,
   };
 }
 
-/** The slot of a context; -1 where it has none, since it began before this telemetry did. */
-export function slotOf(live: Live, node: { readonly slot: number }): number {
-  return node.slot < live.first ? -1 : node.slot - live.first;
+/** The first number that no context carries for this telemetry. */
+export function nextNumber(open: OpenContexts): number {
+  return open.firstNumber + open.rows;
 }
 
-/** Adds a record; returns its slot. */
-export function addLive(live: Live, startedAt: number, name: number, longLived: boolean): number {
-  let slot: number;
-  if (live.free === -1) {
-    if (live.used === live.tags.length) grow(live);
-    slot = live.used++;
+/** What the context in a row is to carry. */
+export function numberOf(open: OpenContexts, row: number): number {
+  return open.firstNumber + row;
+}
+
+/** The row of a context; -1 where it has none, since it began before this telemetry did. */
+export function rowOf(open: OpenContexts, node: Pick<ContextNode, 'slot'>): number {
+  return node.slot < open.firstNumber ? -1 : node.slot - open.firstNumber;
+}
+
+/** Adds a context; returns its row. */
+export function addRow(open: OpenContexts, startedAt: number, name: number, longLived: boolean): number {
+  let row = open.firstFree;
+  if (row === -1) {
+    if (open.rows === open.tags.length) grow(open);
+    row = open.rows++;
   } else {
-    slot = -2 - live.free;
-    live.free = live.tags[slot] as number;
+    open.firstFree = asFree(open.tags[row] as number);
   }
-  live.startedAt[slot] = startedAt;
-  live.tags[slot] = (name << NAME_SHIFT) | (longLived ? LONG_LIVED : 0);
-  return slot;
+  open.startedAt[row] = startedAt;
+  open.tags[row] = (name << NAME_SHIFT) | (longLived ? LONG_LIVED : 0);
+  return row;
 }
 
-export function removeLive(live: Live, slot: number): void {
-  live.tags[slot] = live.free;
-  live.free = -2 - slot;
+/** Frees a row, for the next context. */
+export function freeRow(open: OpenContexts, row: number): void {
+  open.tags[row] = asFree(open.firstFree);
+  open.firstFree = row;
 }
 
-function grow(live: Live): void {
-  const { startedAt, tags } = live;
-  live.startedAt = new Float64Array(2 * startedAt.length);
-  live.startedAt.set(startedAt);
-  live.tags = new Int32Array(2 * tags.length);
-  live.tags.set(tags);
+function grow(open: OpenContexts): void {
+  const { startedAt, tags } = open;
+  open.startedAt = new Float64Array(2 * startedAt.length);
+  open.startedAt.set(startedAt);
+  open.tags = new Int32Array(2 * tags.length);
+  open.tags.set(tags);
 }
 
-/** The slots of all records. */
-export function eachLive(live: Live, visit: (slot: number) => void): void {
-  for (let slot = 0; slot < live.used; slot++) if ((live.tags[slot] as number) >= 0) visit(slot);
+/** Visits the rows of all contexts. */
+export function eachRow(open: OpenContexts, visit: (row: number) => void): void {
+  for (let row = 0; row < open.rows; row++) if ((open.tags[row] as number) >= 0) visit(row);
+}
+
+/** Monotonic ms. */
+export function startOf(open: OpenContexts, row: number): number {
+  return open.startedAt[row] as number;
 }
 
 /** The number of a context's name. */
-export function nameOfLive(live: Live, slot: number): number {
-  return (live.tags[slot] as number) >> NAME_SHIFT;
+export function nameOf(open: OpenContexts, row: number): number {
+  return (open.tags[row] as number) >> NAME_SHIFT;
 }
 
 /** Whether it was made to live long. */
-export function isLongLived(live: Live, slot: number): boolean {
-  return ((live.tags[slot] as number) & LONG_LIVED) !== 0;
+export function isLongLived(open: OpenContexts, row: number): boolean {
+  return ((open.tags[row] as number) & LONG_LIVED) !== 0;
 }
 
 /** Whether somebody has been told that it lingers. */
-export function isTold(live: Live, slot: number): boolean {
-  return ((live.tags[slot] as number) & TOLD) !== 0;
+export function isReported(open: OpenContexts, row: number): boolean {
+  return ((open.tags[row] as number) & REPORTED) !== 0;
 }
 
-export function setTold(live: Live, slot: number): void {
-  live.tags[slot] = (live.tags[slot] as number) | TOLD;
+export function setReported(open: OpenContexts, row: number): void {
+  open.tags[row] = (open.tags[row] as number) | REPORTED;
 }

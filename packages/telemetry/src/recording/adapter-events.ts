@@ -3,7 +3,7 @@ import type { Context as OtelContext } from '@opentelemetry/api';
 
 /**
  * What adapters tell that there are figures for: by name and by shape, as every adapter may tell it that anybody writes.
- * Nothing of it is trusted: a word that is not known is recorded as another one or as `_OTHER`, and counted.
+ * Nothing of it is trusted: eight words that are not known keep their names, and those after are `_OTHER`, and counted.
  */
 export interface AdapterEvents {
   /** An inbound request's deadline was read; `remaining` in ms. */

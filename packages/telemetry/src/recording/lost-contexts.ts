@@ -1,38 +1,35 @@
-import type { ContextNode } from '@curfew/context/spi';
+import type { RowKeeper } from '../figures/open-contexts';
 
 /** Notices contexts that were garbage-collected without having ended. */
-export interface Lost {
-  watch(node: ContextNode, slot: number): void;
-  /** The context in a slot has ended. */
-  unwatch(slot: number): void;
+export interface LostContexts extends RowKeeper {
   stop(): void;
 }
 
-/** What the registry hands back: the slot, and which of the contexts that had it in turn was meant. */
+/** What the registry hands back: the row, and which of the contexts that had it in turn was meant. */
 interface Ticket {
-  readonly slot: number;
+  readonly row: number;
   readonly serial: number;
 }
 
-/** @param onLost Called with the slot of each; the slot is still taken. */
-export function createLost(onLost: (slot: number) => void): Lost {
-  /** The serial number of the context that has a slot now. */
+/** @param onLost Called with the row of each, which is still taken. */
+export function createLostContexts(onLost: (row: number) => void): LostContexts {
+  /** The serial number of the context that has a row now. */
   const serials: number[] = [];
   let last = 0;
   let stopped = false;
-  const registry = new FinalizationRegistry<Ticket>(({ slot, serial }) => {
-    if (stopped || serials[slot] !== serial) return;
-    serials[slot] = 0;
-    onLost(slot);
+  const registry = new FinalizationRegistry<Ticket>(({ row, serial }) => {
+    if (stopped || serials[row] !== serial) return;
+    serials[row] = 0;
+    onLost(row);
   });
   return {
-    watch(node, slot) {
-      serials[slot] = ++last;
-      registry.register(node, { slot, serial: last });
+    taken(row, node) {
+      serials[row] = ++last;
+      registry.register(node, { row, serial: last });
     },
     // Not taken back from the registry, which would cost more than a ticket that nobody honours.
-    unwatch(slot) {
-      serials[slot] = 0;
+    freed(row) {
+      serials[row] = 0;
     },
     stop() {
       stopped = true;

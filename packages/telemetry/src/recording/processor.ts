@@ -1,11 +1,11 @@
 import { hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
-import { slotOf, type Live } from '../figures/open-contexts';
-import { markLate, type MarkableSpan } from '../spans/marking';
-import type { OpenWork } from '../operations/open-work';
+import { rowOf, type OpenContexts } from '../figures/open-contexts';
+import { markLate } from '../spans/marking';
 import type { OwnSpans } from '../spans/own-spans';
 import type { Store } from '../figures/store';
-import type { Running, Work } from '../operations/work';
+import type { RunningWork } from '../operations/running';
+import type { MarkableSpan, Running } from '../operations/work';
 
 /** What both lines of the SDK ask of a span processor, in the API's types alone. */
 export interface CurfewSpanProcessor {
@@ -17,10 +17,9 @@ export interface CurfewSpanProcessor {
 
 export interface ProcessorParts {
   readonly store: Store;
-  readonly work: Work;
-  readonly spans: OpenWork;
+  readonly running: RunningWork;
   readonly own: OwnSpans;
-  readonly live: Live;
+  readonly open: OpenContexts;
   /** Called with what was thrown: a processor's exception would reach the application. */
   onError(error: unknown): void;
 }
@@ -40,8 +39,8 @@ const KINDS: readonly string[] = [
  * records; of one that does not record the SDK tells no processor, nor of any while tracing is suppressed.
  */
 export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
-  const { store, work, spans, own, live, onError } = parts;
-  const running = new WeakMap<object, Running>();
+  const { store, running, own, open, onError } = parts;
+  const bySpan = new WeakMap<object, Running>();
   let active = true;
 
   function started(span: MarkableSpan, parentContext: OtelContext): void {
@@ -51,24 +50,12 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
       return;
     }
     // One that was registered twice is told twice.
-    if (running.has(span)) return;
+    if (bySpan.has(span)) return;
     const kind = KINDS[span.kind ?? SpanKind.INTERNAL] ?? KINDS[SpanKind.INTERNAL];
-    const begun = work.begin(store.kinds.index(kind), {
-      node,
-      name: undefined,
-      span,
-      spanContext: span.spanContext(),
-    });
-    running.set(span, begun);
-    const { ending } = node;
-    if (ending === undefined) {
-      spans.add(begun, node, slotOf(live, node));
-      return;
-    }
-    work.contextEnded(begun, { node, name: store.names.peek(node.name), ending });
-    spans.add(begun, node, -1);
+    const start = { kind: store.kinds.index(kind), node, row: rowOf(open, node) };
+    bySpan.set(span, running.beginSpan(span, start));
     // Last, since a span of somebody's own making may throw.
-    markLate(span, node, ending);
+    if (node.ending !== undefined) markLate(span, node, node.ending);
   }
 
   return {
@@ -81,12 +68,11 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
       }
     },
     onEnd(span) {
-      const ended = running.get(span);
-      if (ended === undefined) return;
-      running.delete(span);
+      const work = bySpan.get(span);
+      if (work === undefined) return;
+      bySpan.delete(span);
       try {
-        spans.remove(ended);
-        work.settle(ended);
+        running.settle(work);
       } catch (error) {
         onError(error);
       }

@@ -1,15 +1,12 @@
 import type { HookEvents } from '@curfew/context/spi';
 import { trace, type Context as OtelContext } from '@opentelemetry/api';
-import { REASON } from '../registry/value-numbers';
+import { add, type Store } from '../figures/store';
 import type { AdapterListeners } from './adapter-events';
-import type { Exemplars } from '../figures/exemplars';
-import { steadyNow, type Steady } from '../figures/rising-clock';
-import { add, recordable, type Histogram, type Store } from '../figures/store';
+import { reasonNumber, type Durations } from './durations';
 
 export interface AdapterParts {
   readonly store: Store;
-  readonly exemplars: Exemplars;
-  readonly steady: Steady;
+  readonly durations: Durations;
   /** Whether clean-ups are recorded. */
   readonly cleanups: boolean;
   onBrokenChain: HookEvents['chainBroken'];
@@ -19,56 +16,42 @@ type CoreEvents = Pick<HookEvents, 'chainBroken' | 'cancellationObserved' | 'cal
   Partial<Pick<HookEvents, 'cleanupDone'>>;
 
 /** Records what adapters tell, and what the core tells beside the lives of contexts and operations. */
-export function recordAdapters({ store, exemplars, steady, cleanups, onBrokenChain }: AdapterParts): {
+export function recordAdapters({ store, durations, cleanups, onBrokenChain }: AdapterParts): {
   readonly core: CoreEvents;
   readonly adapters: AdapterListeners;
 } {
-  const { numbers, histograms } = store;
+  const { inbound, breaks, observed, rejections, guarded } = store.numbers;
+  const { remaining: budgets, backendCancel, cleanup } = store.histograms;
   const {
     'curfew.source': sources,
     'curfew.cancel.origin': origins,
-    'curfew.propagation.boundary': boundaries,
     'curfew.propagation.outcome': arrivals,
     'curfew.break.cause': breakCauses,
     'db.system.name': systems,
     'curfew.backend.cancel.outcome': stops,
     'curfew.cleanup.outcome': cleanupOutcomes,
   } = store.labels;
-  // Whatever a stranger tells, there are two reasons.
-  const reasonOf = (reason: string) => REASON[reason === 'deadline_exceeded' ? reason : 'canceled'];
 
-  function record(histogram: Histogram, cell: number, ms: number, ctx: OtelContext | undefined): void {
-    const seconds = ms / 1000;
-    const bucket = histogram.record(cell, seconds);
-    if (!exemplars.kept) return;
-    const now = steadyNow(steady);
-    if (!exemplars.wants(histogram, bucket, now)) return;
-    const span = ctx === undefined ? undefined : trace.getSpanContext(ctx);
-    exemplars.take(histogram, bucket, { value: recordable(seconds), now, span });
-  }
+  const spanOf = (ctx: OtelContext | undefined) => () => ctx && trace.getSpanContext(ctx);
 
   const core: CoreEvents = {
     chainBroken(event) {
-      add(numbers.breaks, breakCauses.index(event.cause), 1);
+      add(breaks, breakCauses.index(event.cause), 1);
       onBrokenChain(event);
     },
-
     cancellationObserved({ reason, origin }) {
-      const { observed } = numbers;
-      add(observed, observed.cell(reasonOf(reason), origins.index(origin)), 1);
+      add(observed, observed.cell(reasonNumber(reason), origins.index(origin)), 1);
     },
-
     callRefused({ source }) {
-      add(numbers.rejections, sources.index(source), 1);
+      add(rejections, sources.index(source), 1);
     },
-
     errorGuarded() {
-      add(numbers.guarded, 0, 1);
+      add(guarded, 0, 1);
     },
   };
   if (cleanups) {
     core.cleanupDone = ({ outcome, duration, ctx }) =>
-      record(histograms.cleanup, cleanupOutcomes.index(outcome), duration, ctx);
+      durations.record(cleanup, cleanupOutcomes.index(outcome), duration, spanOf(ctx));
   }
 
   return {
@@ -76,18 +59,14 @@ export function recordAdapters({ store, exemplars, steady, cleanups, onBrokenCha
     adapters: {
       'deadline.received': ({ source, outcome, remaining, ctx }) => {
         const from = sources.index(source);
-        add(numbers.inbound, numbers.inbound.cell(from, arrivals.index(outcome)), 1);
-        if (remaining !== undefined) record(histograms.remaining, from, remaining, ctx);
+        add(inbound, inbound.cell(from, arrivals.index(outcome)), 1);
+        if (remaining !== undefined) durations.record(budgets, from, remaining, spanOf(ctx));
       },
-
-      'cancellation.arrived': ({ boundary, reason, duration, ctx }) => {
-        const { propagation } = histograms;
-        record(propagation, propagation.cell(reasonOf(reason), boundaries.index(boundary)), duration, ctx);
-      },
-
+      'cancellation.arrived': ({ boundary, reason, duration, ctx }) =>
+        durations.propagation(reason, boundary, duration, spanOf(ctx)),
       'backend.cancel': ({ system, outcome, duration, ctx }) => {
-        const { backendCancel } = histograms;
-        record(backendCancel, backendCancel.cell(systems.index(system), stops.index(outcome)), duration, ctx);
+        const cell = backendCancel.cell(systems.index(system), stops.index(outcome));
+        durations.record(backendCancel, cell, duration, spanOf(ctx));
       },
     },
   };

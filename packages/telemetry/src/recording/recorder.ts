@@ -1,69 +1,72 @@
 import type { HookEvents } from '@curfew/context/spi';
-import type { TellEvent } from '../spans/span-events';
 import type { Exemplars } from '../figures/exemplars';
-import { nameOfLive, removeLive, type Live } from '../figures/open-contexts';
-import { createLost } from './lost-contexts';
-import type { OpenWork } from '../operations/open-work';
-import type { Origins } from '../warnings/stacks';
+import { nameOf, type OpenContexts } from '../figures/open-contexts';
+import { risingNow, type RisingClock } from '../figures/rising-clock';
+import { add, type Store } from '../figures/store';
+import type { RunningWork } from '../operations/running';
 import type { OwnSpans } from '../spans/own-spans';
+import type { TellEvent } from '../spans/span-events';
+import type { Reports } from '../warnings/reports';
+import type { Stacks } from '../warnings/stacks';
 import type { AdapterListeners } from './adapter-events';
+import { createContextRows } from './context-rows';
+import { createDurations } from './durations';
+import { createLostContexts } from './lost-contexts';
 import { recordAdapters } from './record-adapters';
+import { createCancellations } from './record-cancellations';
 import { recordContexts } from './record-contexts';
 import { recordOperations } from './record-operations';
-import type { Reports } from '../warnings/reports';
-import { steadyNow, type Steady } from '../figures/rising-clock';
-import { add, type Store } from '../figures/store';
-import type { Work } from '../operations/work';
 
 export interface RecorderParts {
   readonly store: Store;
-  readonly live: Live;
-  readonly work: Work;
-  readonly spans: OpenWork;
-  readonly operations: OpenWork;
+  readonly open: OpenContexts;
+  readonly running: RunningWork;
   readonly own: OwnSpans;
   readonly exemplars: Exemplars;
-  readonly origins: Origins | undefined;
+  readonly stacks: Stacks | undefined;
   readonly reports: Reports;
   readonly tell: TellEvent;
-  readonly steady: Steady;
+  readonly rising: RisingClock;
   onError(error: unknown): void;
   /** What is recorded only where asked for. */
   readonly optIn: { readonly lost: boolean; readonly cleanups: boolean; readonly durationByName: boolean };
 }
 
 export interface Recorder {
-  readonly events: Partial<HookEvents>;
+  /** What it hears of the core, and of adapters. */
+  readonly core: Partial<HookEvents>;
   readonly adapters: AdapterListeners;
   stop(): void;
 }
 
 /** Listens to the hooks and turns what they tell into figures. */
 export function createRecorder(parts: RecorderParts): Recorder {
-  const { store, live, spans, operations, origins, reports, steady, optIn } = parts;
-  const lost = optIn.lost ? createLost(loseContext) : undefined;
+  const { store, open, exemplars, stacks, reports, rising, optIn } = parts;
+  const lostContexts = optIn.lost ? createLostContexts(recordLost) : undefined;
+  const keepers = [stacks, lostContexts].filter((keeper) => keeper !== undefined);
+  const rows = createContextRows({ ...parts, keepers });
+  const durations = createDurations(store, exemplars, rising);
+  const cancellations = createCancellations({ ...parts, durations });
 
-  function loseContext(slot: number): void {
-    add(store.numbers.lost, nameOfLive(live, slot), 1);
-    reports.lost(slot, steadyNow(steady));
-    removeLive(live, slot);
-    operations.release(slot, undefined);
-    spans.release(slot, undefined);
-    origins?.drop(slot);
+  function recordLost(row: number): void {
+    add(store.numbers.lost, nameOf(open, row), 1);
+    reports.lost(row, risingNow(rising));
+    rows.freeLost(row);
   }
 
   const { core, adapters } = recordAdapters({
-    ...parts,
+    store,
+    durations,
     cleanups: optIn.cleanups,
     onBrokenChain: (event) => reports.brokenChain(event),
   });
   return {
-    events: {
-      ...recordContexts({ ...parts, lost, durationByName: optIn.durationByName }),
+    core: {
+      ...recordContexts({ ...parts, rows, cancellations, durationByName: optIn.durationByName }),
       ...recordOperations(parts),
       ...core,
     },
     adapters,
-    stop: () => lost?.stop(),
+    stop: () => lostContexts?.stop(),
   };
 }

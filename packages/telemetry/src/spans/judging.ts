@@ -1,6 +1,6 @@
 import { SpanStatusCode, type Attributes, type Span, type SpanStatus } from '@opentelemetry/api';
 import type { Aborts } from './aborts';
-import { quietly } from '../application-call';
+import { callApplication } from '../application-call';
 
 // An instrumentation writes its verdict when the span ends, and what is written cannot be taken back: a status cannot
 // return to UNSET, an attribute cannot be removed. So the writes themselves are filtered, on this one span, from the
@@ -42,7 +42,7 @@ function filterWrites(span: Span, filter: Filter): void {
   if (filter.ending === undefined) return;
   let over = false;
   span.end = (time) => {
-    if (!over) quietly(() => filter.ending?.({ setAttribute, setStatus }));
+    if (!over) callApplication(() => filter.ending?.({ setAttribute, setStatus }));
     over = true;
     end(time);
   };

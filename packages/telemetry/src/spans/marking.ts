@@ -2,13 +2,9 @@ import type { ContextNode, Ending, Origin } from '@curfew/context/spi';
 import { createContextKey, SpanKind, type Span } from '@opentelemetry/api';
 import { createAborts } from './aborts';
 import type { TellEvent } from './span-events';
+import type { MarkableSpan } from '../operations/work';
 import { judge, keepTimeout, writeTimeout } from './judging';
 import { EVENTS } from '../registry/span-names';
-
-/** A span of an SDK, seen through the API's types alone: both lines of the SDK have a `kind`. */
-export interface MarkableSpan extends Span {
-  readonly kind?: SpanKind;
-}
 
 /** What a cancellation writes on a span that is open under a context that it ends. */
 export interface Mark {

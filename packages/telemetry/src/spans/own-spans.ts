@@ -11,9 +11,8 @@ import {
 } from '@opentelemetry/api';
 import { REASON_NAMES } from '../registry/value-numbers';
 import { clean } from '../figures/labels';
-import type { MarkableSpan } from './marking';
 import { SPAN_ATTRIBUTES, SPANS } from '../registry/span-names';
-import type { Running } from '../operations/work';
+import type { LeftBehind } from '../operations/work';
 
 /** The spans that Curfew itself makes. They are never operations of their own. */
 export interface OwnSpans {
@@ -24,11 +23,11 @@ export interface OwnSpans {
     ending: Ending,
     node: ContextNode,
     name: string,
-    open: MarkableSpan | undefined,
+    open: SpanContext | undefined,
     now: number,
   ): void;
   /** One for each orphan, when it settles or nobody can settle it any more. */
-  orphaned(work: Running, stopped: Stopped): void;
+  orphaned(orphan: LeftBehind, stopped: Stopped): void;
 }
 
 /** How an orphan stopped. */
@@ -105,8 +104,9 @@ export function createOwnSpans(version: string): OwnSpans {
         },
       });
     },
-    orphaned({ spanContext, derivedUnder, untraced, endedAt, reason, name }, { kind, now, collected }) {
+    orphaned({ work, derivedUnder, untraced, endedAt, reason }, { kind, now, collected }) {
       if (untraced) return;
+      const { name, spanContext } = work;
       const own = valid(spanContext);
       const derived = valid(derivedUnder);
       const parent = own ?? derived;
@@ -141,12 +141,19 @@ function valid(span: SpanContext | undefined): SpanContext | undefined {
  * planted before its SERVER span starts and knows only the caller's, so there it is the first span opened under it,
  * unless that one began a trace of its own.
  */
-function parentOf(node: ContextNode, open: MarkableSpan | undefined): OtelContext {
+function parentOf(node: ContextNode, first: SpanContext | undefined): OtelContext {
   const derivedUnder = trace.getSpanContext(node);
-  const first = open?.spanContext();
   if (first === undefined) return node;
   const knowsOnlyTheCaller = derivedUnder?.isRemote === true && derivedUnder.traceId === first.traceId;
   return derivedUnder === undefined || knowsOnlyTheCaller ? trace.setSpanContext(node, first) : node;
+}
+
+/** The span that a context belongs to, by the same rule: what exemplars of it lead to. */
+export function spanOfContext(node: ContextNode, first: SpanContext | undefined): SpanContext | undefined {
+  const derivedUnder = trace.getSpanContext(node);
+  return derivedUnder === undefined || derivedUnder.isRemote === true
+    ? (first ?? derivedUnder)
+    : derivedUnder;
 }
 
 /** Within a trace the parent says all; from another one, a link leads to where the context was derived. */

@@ -14,7 +14,7 @@ export interface SpanEvent {
 export type TellEvent = (span: Span, event: SpanEvent) => void;
 
 /** The one switch for events: on the span, as everybody shows them, or as log records, as the convention moves. */
-export function createEvents(as: 'span' | 'log', emit: EmitLogRecord): TellEvent {
+export function createEventTeller(as: 'span' | 'log', emit: EmitLogRecord): TellEvent {
   if (as === 'span') return (span, { name, at, attributes }) => void span.addEvent(name, attributes, at);
   return (span, { name, at, severity, attributes }) =>
     emit({ eventName: name, severity, attributes, span: span.spanContext(), at });

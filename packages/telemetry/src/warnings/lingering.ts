@@ -1,6 +1,13 @@
 import { clock, MAX_DELAY } from '@curfew/context/spi';
-import { eachLive, isLongLived, isTold, setTold, type Live } from '../figures/open-contexts';
-import { steadyNow, type Steady } from '../figures/rising-clock';
+import {
+  eachRow,
+  isLongLived,
+  isReported,
+  setReported,
+  startOf,
+  type OpenContexts,
+} from '../figures/open-contexts';
+import { risingNow, type RisingClock } from '../figures/rising-clock';
 
 /** Tells of contexts that have grown older than they should, each once. */
 export interface LingeringWatch {
@@ -8,18 +15,18 @@ export interface LingeringWatch {
 }
 
 export interface LingeringWatchOptions {
-  readonly live: Live;
-  readonly steady: Steady;
+  readonly open: OpenContexts;
+  readonly rising: RisingClock;
   /** Milliseconds. */
   readonly lingerAfter: number;
-  /** So many have passed the limit since the last look; `oldest` is the slot of the oldest of them. */
+  /** So many have passed the limit since the last look; `oldest` is the row of the oldest of them. */
   onLingering(count: number, oldest: number, now: number): void;
 }
 
 /** Looks at the live contexts now and then: as often as the limit asks for, and no more than ten times within it. */
 export function watchLingering({
-  live,
-  steady,
+  open,
+  rising,
   lingerAfter,
   onLingering,
 }: LingeringWatchOptions): LingeringWatch {
@@ -28,21 +35,21 @@ export function watchLingering({
   let timer: unknown;
 
   function look(): void {
-    const now = steadyNow(steady);
+    const now = risingNow(rising);
     let count = 0;
     let oldest = -1;
     let next = now + lingerAfter;
-    eachLive(live, (slot) => {
-      if (isLongLived(live, slot) || isTold(live, slot)) return;
-      const startedAt = live.startedAt[slot] as number;
+    eachRow(open, (row) => {
+      if (isLongLived(open, row) || isReported(open, row)) return;
+      const startedAt = startOf(open, row);
       // One that began while the clock was no number never does.
       if (!(now - startedAt >= lingerAfter)) {
         if (startedAt + lingerAfter < next) next = startedAt + lingerAfter;
         return;
       }
-      setTold(live, slot);
+      setReported(open, row);
       count++;
-      if (oldest === -1 || startedAt < (live.startedAt[oldest] as number)) oldest = slot;
+      if (oldest === -1 || startedAt < startOf(open, oldest)) oldest = row;
     });
     if (count > 0) onLingering(count, oldest, now);
     arm(Math.max(next - now, pause));

@@ -3,43 +3,43 @@ import { trace } from '@opentelemetry/api';
 import { REASON_NAMES } from '../registry/value-numbers';
 import type { TellEvent } from '../spans/span-events';
 import { clean } from '../figures/labels';
-import { nameOfLive, type Live } from '../figures/open-contexts';
-import { callerStack, type Origins } from './stacks';
+import { nameOf, startOf, type OpenContexts } from '../figures/open-contexts';
+import { callerStack, type Stacks } from './stacks';
 import { wallTime } from '../spans/own-spans';
 import { EVENTS, WARNING_ATTRIBUTES } from '../registry/span-names';
 import type { Store } from '../figures/store';
 import type { Warning } from './warnings';
-import type { Running } from '../operations/work';
+import type { LeftBehind, MarkableSpan } from '../operations/work';
 
 /** What telemetry tells a person, each as a warning with the name, the age and the reason. */
 export interface Reports {
   /** An orphan has been running for longer than `orphanReportAfter`. */
-  orphan(work: Running, now: number): void;
-  /** So many more contexts linger; the oldest of them is in the slot. */
+  orphan(orphan: LeftBehind, span: MarkableSpan | undefined, now: number): void;
+  /** So many more contexts linger; the oldest of them is in the row. */
   lingering(count: number, oldest: number, now: number): void;
-  /** The context in the slot was garbage-collected without having ended. */
-  lost(slot: number, now: number): void;
+  /** The context in the row was garbage-collected without having ended. */
+  lost(row: number, now: number): void;
   brokenChain(event: ChainBreak): void;
 }
 
 export interface ReportParts {
   readonly store: Store;
-  readonly live: Live;
-  readonly origins: Origins | undefined;
+  readonly open: OpenContexts;
+  readonly stacks: Stacks | undefined;
   readonly warn: (warning: Warning) => void;
   readonly tell: TellEvent;
 }
 
-export function createReports({ store, live, origins, warn, tell }: ReportParts): Reports {
+export function createReports({ store, open, stacks, warn, tell }: ReportParts): Reports {
   const seconds = (ms: number) => Math.round(ms) / 1000;
 
   return {
-    orphan(work, now) {
-      const reason = REASON_NAMES[work.reason] ?? 'canceled';
+    orphan({ work, reason: number, contextName, endedAt, madeAt }, span, now) {
+      const reason = REASON_NAMES[number] ?? 'canceled';
       const kind = store.kinds.value(work.kind);
-      const context = store.names.value(work.contextName);
+      const context = store.names.value(contextName);
       const name = typeof work.name === 'string' && work.name !== '' ? clean(work.name) : undefined;
-      const age = seconds(now - work.endedAt);
+      const age = seconds(now - endedAt);
       const what = name === undefined ? `${kind} work` : `"${name}" (${kind})`;
       warn({
         sort: 'orphan',
@@ -51,11 +51,10 @@ export function createReports({ store, live, origins, warn, tell }: ReportParts)
           'curfew.cancel.reason': reason,
           [WARNING_ATTRIBUTES.age]: age,
         },
-        stack: work.madeAt,
+        stack: madeAt,
         span: work.spanContext,
       });
       // Last, since a span of somebody's own making may throw.
-      const { span } = work;
       if (span?.isRecording() === true) {
         const attributes = { 'curfew.cancel.reason': reason };
         tell(span, { name: EVENTS.orphan, at: wallTime(now, now), severity: 'WARN', attributes });
@@ -63,25 +62,25 @@ export function createReports({ store, live, origins, warn, tell }: ReportParts)
     },
 
     lingering(count, oldest, now) {
-      const name = store.names.value(nameOfLive(live, oldest));
-      const age = seconds(now - (live.startedAt[oldest] as number));
+      const name = store.names.value(nameOf(open, oldest));
+      const age = seconds(now - startOf(open, oldest));
       const others = count === 1 ? '' : ` Nor have ${count - 1} more.`;
       warn({
         sort: 'lingering',
         message: `Lingering: context "${name}" has not ended in ${age} s.${others}`,
         attributes: { 'curfew.context.name': name, [WARNING_ATTRIBUTES.age]: age },
-        stack: origins?.of(oldest),
+        stack: stacks?.of(oldest),
       });
     },
 
-    lost(slot, now) {
-      const name = store.names.value(nameOfLive(live, slot));
-      const age = seconds(now - (live.startedAt[slot] as number));
+    lost(row, now) {
+      const name = store.names.value(nameOf(open, row));
+      const age = seconds(now - startOf(open, row));
       warn({
         sort: 'lost',
         message: `Lost: context "${name}" was garbage-collected after ${age} s without having ended.`,
         attributes: { 'curfew.context.name': name, [WARNING_ATTRIBUTES.age]: age },
-        stack: origins?.of(slot),
+        stack: stacks?.of(row),
       });
     },
 
@@ -92,7 +91,7 @@ export function createReports({ store, live, origins, warn, tell }: ReportParts)
         sort: 'brokenChain',
         message: `Broken chain: ${what} started from a root inside the live context "${name}", and will not hear of its end.`,
         attributes: { 'curfew.context.name': name, 'curfew.break.cause': cause },
-        stack: origins === undefined ? undefined : callerStack(),
+        stack: stacks === undefined ? undefined : callerStack(),
         span: trace.getSpanContext(active),
       });
     },

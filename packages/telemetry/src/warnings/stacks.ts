@@ -1,28 +1,26 @@
+import type { RowKeeper } from '../figures/open-contexts';
+
 /**
- * Where contexts were made: the stack of a share of them, by their slot in the live list, for the warnings about
- * those that nobody ends. A stack costs microseconds and kilobytes, hence the share, and none unless asked for.
+ * Where contexts were made: the stack of a share of them, by their row, for the warnings about those that nobody ends. A stack costs microseconds and kilobytes, hence the share, and none unless asked for.
  */
-export interface Origins {
-  /** To be called for every context; takes the stack of one in so many. */
-  capture(slot: number): void;
-  of(slot: number): string | undefined;
-  drop(slot: number): void;
+export interface Stacks extends RowKeeper {
+  of(row: number): string | undefined;
 }
 
 /** @param share Of all contexts, from 0 to 1. */
-export function createOrigins(share: number): Origins | undefined {
+export function createStacks(share: number): Stacks | undefined {
   if (share === 0) return undefined;
   const stacks = new Map<number, string>();
   let due = 0;
   return {
-    capture(slot) {
+    taken(row) {
       due += share;
       if (due < 1) return;
       due -= 1;
-      stacks.set(slot, callerStack());
+      stacks.set(row, callerStack());
     },
-    of: (slot) => stacks.get(slot),
-    drop: (slot) => void stacks.delete(slot),
+    of: (row) => stacks.get(row),
+    freed: (row) => void stacks.delete(row),
   };
 }
 

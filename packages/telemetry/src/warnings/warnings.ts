@@ -1,7 +1,7 @@
 import { clock } from '@curfew/context/spi';
 import { context, diag, ROOT_CONTEXT, type SpanContext } from '@opentelemetry/api';
 import type { EmitLogRecord } from '../log-emitter';
-import { quietly } from '../application-call';
+import { callApplication } from '../application-call';
 import { EVENTS, WARNING_ATTRIBUTES } from '../registry/span-names';
 
 /** Something that a person should look at. */
@@ -40,7 +40,7 @@ export function createWarnings(emit: EmitLogRecord): (warning: Warning) => void 
       state === undefined || state.held === 0 ? '' : ` ${state.held} more since the last such line.`;
     const where = stack === undefined ? '' : ` It was made here:\n${stack}`;
     // Whoever listens to `diag` may write over the network too: nothing here belongs to the context that is active.
-    quietly(() => context.with(ROOT_CONTEXT, () => diag.warn(`curfew: ${message}${more}${where}`)));
+    callApplication(() => context.with(ROOT_CONTEXT, () => diag.warn(`curfew: ${message}${more}${where}`)));
     emit({
       eventName: EVENTS[sort],
       severity: 'WARN',

@@ -1,0 +1,128 @@
+import type { ContextNode, Ending } from '@curfew/context/spi';
+import type { SpanContext } from '@opentelemetry/api';
+import type { Exemplars } from '../figures/exemplars';
+import { risingNow, type RisingClock } from '../figures/rising-clock';
+import { add, recordable, type Store } from '../figures/store';
+import type { RunningWork } from '../operations/running';
+import { DETECTED_BY, LIMIT, REASON } from '../registry/value-numbers';
+import { excuseAbort, mark } from '../spans/marking';
+import { spanOfContext, wallTime, type OwnSpans } from '../spans/own-spans';
+import type { TellEvent } from '../spans/span-events';
+import type { Stacks } from '../warnings/stacks';
+import type { Durations } from './durations';
+
+/** Marking spans costs microseconds each: a cancellation of more open spans than this leaves the rest unmarked. */
+const MAX_MARKED_SPANS = 1000;
+
+/** A context at its end. */
+interface Ended {
+  readonly node: ContextNode;
+  /** -1 where it has none. */
+  readonly row: number;
+  readonly ending: Ending;
+}
+
+/** Records cancellations: what they started from, what they reached, and how long the news took. */
+export interface Cancellations {
+  /** A context ended for a reason; `name` is the number of its name. */
+  ended(context: Ended, name: number): void;
+  /** A context was released: what is still on its way under it is aborted, and that is no error of its spans. */
+  excuse(context: Ended): void;
+  /** The last listener of a cancellation has returned. */
+  delivered(ending: Ending): void;
+}
+
+export interface CancellationParts {
+  readonly store: Store;
+  readonly running: RunningWork;
+  readonly own: OwnSpans;
+  readonly durations: Durations;
+  readonly exemplars: Exemplars;
+  readonly rising: RisingClock;
+  readonly stacks: Stacks | undefined;
+  readonly tell: TellEvent;
+  /** Called with what a span threw that is not the SDK's own. */
+  onError(error: unknown): void;
+}
+
+/** A cancellation from its marking until its last listener has returned. */
+interface Delivery {
+  readonly ending: Ending;
+  readonly name: number;
+  /** The first span open under the originating node, and the one that exemplars lead to. */
+  readonly open: SpanContext | undefined;
+  readonly span: SpanContext | undefined;
+}
+
+export function createCancellations(parts: CancellationParts): Cancellations {
+  const { store, running, own, durations, exemplars, rising, stacks, tell, onError } = parts;
+  const { names } = store;
+  const { cancellations, overflows } = store.numbers;
+  const { fanout, lateness } = store.histograms;
+  const origins = store.labels['curfew.cancel.origin'];
+  /** Innermost last: a listener may cancel something else. */
+  const deliveries: Delivery[] = [];
+  let marked = 0;
+
+  function record(ending: Ending, name: number, span: SpanContext | undefined): void {
+    const reason = REASON[ending.reason ?? 'canceled'];
+    const now = ending.markedAt;
+    const cell = cancellations.cell(name, reason, origins.index(ending.origin));
+    add(cancellations, cell, 1);
+    const reached = fanout.record(reason, ending.fanout);
+    if (exemplars.kept) {
+      exemplars.take(cancellations, cell, { value: 1, now, span });
+      exemplars.take(fanout, reached, { value: ending.fanout, now, span });
+    }
+    if (ending.detectedBy === undefined) return;
+    const seconds = recordable((now - ending.at) / 1000);
+    const bucket = lateness.record(DETECTED_BY[ending.detectedBy], seconds);
+    if (exemplars.kept) exemplars.take(lateness, bucket, { value: seconds, now, span });
+  }
+
+  /** A span may be of somebody's own making, and throw. */
+  function guarded(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  return {
+    ended({ node, row, ending }, name) {
+      if (ending.node === node) {
+        const open = running.firstSpan(row, node);
+        const span = exemplars.kept ? spanOfContext(node, open) : undefined;
+        deliveries.push({ ending, name, open, span });
+        marked = 0;
+        record(ending, name, span);
+      }
+      const madeAt = row < 0 ? undefined : stacks?.of(row);
+      const left = { node, name, ending, at: ending.at, madeAt };
+      const at = wallTime(ending.at, ending.markedAt);
+      running.each(row, node, (work, span) => {
+        running.leave(work, left);
+        if (span === undefined) return;
+        if (++marked > MAX_MARKED_SPANS) add(overflows, LIMIT.span, 1);
+        else guarded(() => mark(span, { node, ending, name: names.value(name), at, tell }));
+      });
+    },
+
+    excuse({ node, row, ending }) {
+      running.each(row, node, (_, span) => {
+        if (span !== undefined) guarded(() => excuseAbort(span, ending));
+      });
+    },
+
+    delivered(ending) {
+      const { node, reason } = ending;
+      if (reason === undefined || node === undefined) return;
+      const now = risingNow(rising);
+      // There is none where telemetry was installed in the middle of a cancellation.
+      const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
+      durations.propagation(reason, 'in_process', now - ending.at, () => delivery?.span);
+      own.cancelled(ending, node, names.value(delivery?.name ?? names.peek(node.name)), delivery?.open, now);
+    },
+  };
+}
