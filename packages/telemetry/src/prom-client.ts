@@ -3,7 +3,6 @@ import type { Family } from './exits/collect';
 import { installed, type Telemetry } from './install';
 import { createPromFamily, type PromFamily } from './exits/prom-family';
 import { INSTRUMENTS, type InstrumentId } from './registry/instruments';
-import { noteScrape } from './exits/scrapes';
 
 /** A `Registry` of prom-client 15, of either content type, by its shape. */
 export interface PromClientRegistry {
@@ -70,9 +69,9 @@ export function register(registry: PromClientRegistry, options: RegisterOptions 
   const isOpenMetrics = () => /^application\/openmetrics-text/.test(registry.contentType);
   const scrape = createScrape(telemetry, isOpenMetrics);
   const ids = Object.keys(INSTRUMENTS) as InstrumentId[];
-  const families = ids.map((id, index) =>
+  const families = ids.map((id) =>
     createPromFamily(id, {
-      points: () => scrape(index === 0).get(INSTRUMENTS[id].name) ?? [],
+      points: () => scrape(id).get(INSTRUMENTS[id].name) ?? [],
       isOpenMetrics,
     }),
   );
@@ -97,22 +96,24 @@ export function register(registry: PromClientRegistry, options: RegisterOptions 
 type Points = ReadonlyMap<string, Family['points']>;
 
 /**
- * Reads the figures once a scrape. A registry asks all of its metrics in one turn, in the order in which they were
- * registered: the first of the families opens a scrape, and what was read is let go when the turn is over.
+ * Reads the figures once a scrape. A registry asks all of its metrics in one turn, in whatever order: the family that
+ * finds nothing read, or that asks a second time, opens a scrape, and what was read is let go when the turn is over.
  */
 function createScrape(
   telemetry: Pick<Telemetry, 'families' | 'keepExemplars'>,
   isOpenMetrics: () => boolean,
-): (opens: boolean) => Points {
+): (family: InstrumentId) => Points {
   let current: Points | undefined;
-  return (opens) => {
-    if (current === undefined || opens) {
-      noteScrape(telemetry.families, 'prom-client');
+  const asked = new Set<InstrumentId>();
+  return (family) => {
+    if (current === undefined || asked.has(family)) {
+      asked.clear();
       // The content type can be changed after registration.
       if (isOpenMetrics()) telemetry.keepExemplars();
       current = new Map(telemetry.families().map(({ instrument, points }) => [instrument.name, points]));
       queueMicrotask(() => (current = undefined));
     }
+    asked.add(family);
     return current;
   };
 }

@@ -1,7 +1,6 @@
 import { clock } from '@curfew/context/spi';
 import type { Family, HistogramPoint, NumberPoint } from './collect';
 import { withUnit } from '../registry/prometheus-names';
-import { noteScrape } from './scrapes';
 
 // OpenTelemetry's metric data, by shape: the numbers are those of sdk-metrics in both of its lines, which this
 // package must not import.
@@ -99,7 +98,6 @@ export function createProducer(
 
   return {
     async collect() {
-      if (dialect === 'prometheus') noteScrape(collectFamilies, 'opentelemetry');
       // The system's clock can be set back, and no interval ends before it began.
       const now = Math.max(toldAt, clock().wallNow());
       const endTime = hrTime(now);
