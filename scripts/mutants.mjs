@@ -55,9 +55,9 @@ const TARGETS = {
   },
   orphans: {
     folder: 'telemetry',
-    tests: telemetry('orphans span-operations figures clock-jumps warnings own-spans spans failing-spans'),
+    tests: telemetry('orphans span-operations figures clock-jumps warnings curfew-spans spans failing-spans'),
   },
-  marking: { folder: 'telemetry', tests: telemetry('marking spans own-spans server-inside') },
+  marking: { folder: 'telemetry', tests: telemetry('marking spans curfew-spans server-inside') },
   'served-request': {
     folder: 'http',
     tests: http(

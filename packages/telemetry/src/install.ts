@@ -14,7 +14,7 @@ import { checkTelemetryOptions, type TelemetryOptions, type TelemetrySettings } 
 import { listenToAdapters } from './recording/adapter-events';
 import { createProcessor, type CurfewSpanProcessor } from './recording/processor';
 import { createRecorder } from './recording/recorder';
-import { createOwnSpans } from './spans/own-spans';
+import { createCurfewSpans } from './spans/curfew-spans';
 import { createEventTeller } from './spans/span-events';
 import { VERSION } from './version';
 import { watchLingering } from './warnings/lingering';
@@ -48,8 +48,8 @@ interface Installation {
 const INSTALLATION = Symbol.for('@curfew/telemetry.installation.v1');
 
 function installation(): Installation {
-  const slots = globalThis as { [INSTALLATION]?: Installation };
-  return (slots[INSTALLATION] ??= { telemetry: undefined, nextNumber: 0 });
+  const globals = globalThis as { [INSTALLATION]?: Installation };
+  return (globals[INSTALLATION] ??= { telemetry: undefined, nextNumber: 0 });
 }
 
 /** The telemetry of this process, if it is installed. */
@@ -99,7 +99,7 @@ function create(
   const store = createStore({ ...settings, version: VERSION });
   const open = createOpenContexts(firstNumber);
   const rising = createRisingClock();
-  const own = createOwnSpans(VERSION);
+  const curfewSpans = createCurfewSpans(VERSION);
   const exemplars = createExemplars();
   const stacks = createStacks(settings.captureStacks);
   const emit = createLogEmitter({ loggerProvider: settings.loggerProvider, version: VERSION });
@@ -123,7 +123,7 @@ function create(
     orphanReportAfter: Math.max(orphanGrace, orphanReportAfter),
     letGo: (work) => running.letGo(work),
     onSettled: (orphan, now, collected) =>
-      own.orphaned(orphan, { kind: store.kinds.value(orphan.work.kind), now, collected }),
+      curfewSpans.orphaned(orphan, { kind: store.kinds.value(orphan.work.kind), now, collected }),
     onReport(orphan, now) {
       try {
         reports.orphan(orphan, running.spanOf(orphan.work), now);
@@ -133,7 +133,19 @@ function create(
     },
   });
   const running = createRunning({ store, orphans, rising, onError });
-  const parts = { store, open, orphans, running, own, exemplars, stacks, reports, tell, rising, onError };
+  const parts = {
+    store,
+    open,
+    orphans,
+    running,
+    curfewSpans,
+    exemplars,
+    stacks,
+    reports,
+    tell,
+    rising,
+    onError,
+  };
   const recorder = createRecorder({ ...parts, optIn: settings });
   const stops = [subscribe(recorder.core), listenToAdapters(recorder.adapters)];
   const watch = watchLingering({ open, rising, lingerAfter, onLingering: reports.lingering });

@@ -208,6 +208,11 @@ test('figures are collected once a scrape, of text and of JSON, however many are
   registry.removeSingleMetric('curfew_context_active');
   withCancel(background(), { name: 'later' })[1]();
   expect(await registry.metrics()).toContain('later');
+  // Whichever family is asked first opens the scrape.
+  const before = registry.metrics();
+  withCancel(background(), { name: 'at last' })[1]();
+  expect(await registry.metrics()).toContain('at last');
+  expect(await before).not.toContain('at last');
 });
 
 test('one telemetry serves two registries of different types, neither of which changes the other', async () => {

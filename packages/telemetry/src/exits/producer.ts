@@ -67,14 +67,14 @@ export function createProducer(
   const { dialect, temporality } = checked(options);
   const isDelta = temporality === 'delta';
   const since = createDeltas();
-  let toldAt = installedAt;
+  let intervalStart = installedAt;
 
   function metricOf(family: Family, endTime: HrTime): MetricData {
     const { instrument } = family;
     // A gauge says how things are now, and so it has no delta.
     const asDelta = isDelta && instrument.kind !== 'gauge';
     const points: readonly (NumberPoint | HistogramPoint)[] = asDelta ? since(family) : family.points;
-    const startTime = hrTime(asDelta ? toldAt : installedAt);
+    const startTime = hrTime(asDelta ? intervalStart : installedAt);
     return {
       descriptor: {
         name: dialect === 'prometheus' ? withUnit(instrument) : instrument.name,
@@ -99,10 +99,10 @@ export function createProducer(
   return {
     async collect() {
       // The system's clock can be set back, and no interval ends before it began.
-      const now = Math.max(toldAt, clock().wallNow());
+      const now = Math.max(intervalStart, clock().wallNow());
       const endTime = hrTime(now);
       const metrics = collectFamilies().map((family) => metricOf(family, endTime));
-      toldAt = now;
+      intervalStart = now;
       return {
         resourceMetrics: {
           // The reader keeps its own resource and takes the metrics alone.
@@ -140,13 +140,13 @@ function hrTime(epochMs: number): HrTime {
 
 /** Turns the points of a cumulative family into what came since the last call. */
 function createDeltas(): (family: Family) => readonly (NumberPoint | HistogramPoint)[] {
-  const told = new Map<string, NumberPoint | HistogramPoint>();
+  const last = new Map<string, NumberPoint | HistogramPoint>();
   return ({ instrument, points }) =>
     points.map((point) => {
       // The attributes of an instrument are always in one order, and none of their values holds a line break.
       const key = `${instrument.name}\n${Object.values(point.attributes).join('\n')}`;
-      const former = told.get(key);
-      told.set(key, point);
+      const former = last.get(key);
+      last.set(key, point);
       return former === undefined ? point : minus(point, former);
     });
 }

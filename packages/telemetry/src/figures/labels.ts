@@ -5,7 +5,7 @@ export interface Labels {
   /** The number of a value, given out at first sight; beyond the cap, that of `_OTHER`. */
   index(value: string | undefined): number;
   /** The number of a value that has been recorded, that of `_OTHER` for any other: gives none out, counts nothing. */
-  peek(value: string | undefined): number;
+  find(value: string | undefined): number;
   /** The value of a number. */
   value(index: number): string;
   /** Whether a number has been given out. */
@@ -72,7 +72,7 @@ export function createLabels(given: readonly string[], more: number): Labels {
 
   return {
     index: (value) => spellings.get(value) ?? lookUp(value),
-    peek: (value) => spellings.get(value) ?? numbers.get(labelFor(value)) ?? 0,
+    find: (value) => spellings.get(value) ?? numbers.get(labelFor(value)) ?? 0,
     value: (index) => values[index] ?? OTHER,
     isGiven: (index) => index < values.length,
     size,

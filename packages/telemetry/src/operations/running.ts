@@ -131,7 +131,7 @@ export function createRunning({ store, orphans, rising, onError }: RunningParts)
     const { ending } = node;
     if (ending === undefined) return work;
     // Work that starts under a context which has ended is in flight from its own start.
-    leave(work, { node, name: store.names.peek(node.name), ending });
+    leave(work, { node, name: store.names.find(node.name), ending });
     return work;
   }
 

@@ -2,7 +2,7 @@ import { hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
 import { rowOf, type OpenContexts } from '../figures/open-contexts';
 import { markLate } from '../spans/marking';
-import type { OwnSpans } from '../spans/own-spans';
+import type { CurfewSpans } from '../spans/curfew-spans';
 import type { Store } from '../figures/store';
 import type { RunningWork } from '../operations/running';
 import type { MarkableSpan, Running } from '../operations/work';
@@ -18,7 +18,7 @@ export interface CurfewSpanProcessor {
 export interface ProcessorParts {
   readonly store: Store;
   readonly running: RunningWork;
-  readonly own: OwnSpans;
+  readonly curfewSpans: CurfewSpans;
   readonly open: OpenContexts;
   /** Called with what was thrown: a processor's exception would reach the application. */
   onError(error: unknown): void;
@@ -39,7 +39,7 @@ const KINDS: readonly string[] = [
  * records; of one that does not record the SDK tells no processor, nor of any while tracing is suppressed.
  */
 export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
-  const { store, running, own, open, onError } = parts;
+  const { store, running, curfewSpans, open, onError } = parts;
   const bySpan = new WeakMap<object, Running>();
   let active = true;
 
@@ -60,7 +60,7 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
 
   return {
     onStart(span, parentContext) {
-      if (!active || own.starting) return;
+      if (!active || curfewSpans.starting) return;
       try {
         started(span, parentContext);
       } catch (error) {
@@ -96,7 +96,7 @@ function tellBrokenChain(span: MarkableSpan, parentContext: OtelContext): void {
   // A mark of a detached context, or a node of another protocol, which is no root either.
   const carried = parentContext.getValue(NODE_KEY) as Partial<RootMark> | undefined;
   if (carried !== undefined && carried.root !== 'todo') return;
-  const live = nodeOf(context.active());
-  if (live !== undefined && live.ending === undefined)
-    hooks.chainBroken({ cause: 'root_span', active: live });
+  const around = nodeOf(context.active());
+  if (around !== undefined && around.ending === undefined)
+    hooks.chainBroken({ cause: 'root_span', active: around });
 }

@@ -6,7 +6,7 @@ import { add, recordable, type Store } from '../figures/store';
 import type { RunningWork } from '../operations/running';
 import { DETECTED_BY, LIMIT, REASON } from '../registry/value-numbers';
 import { excuseAbort, mark } from '../spans/marking';
-import { spanOfContext, wallTime, type OwnSpans } from '../spans/own-spans';
+import { spanOfContext, wallTime, type CurfewSpans } from '../spans/curfew-spans';
 import type { TellEvent } from '../spans/span-events';
 import type { Stacks } from '../warnings/stacks';
 import type { Durations } from './durations';
@@ -35,7 +35,7 @@ export interface Cancellations {
 export interface CancellationParts {
   readonly store: Store;
   readonly running: RunningWork;
-  readonly own: OwnSpans;
+  readonly curfewSpans: CurfewSpans;
   readonly durations: Durations;
   readonly exemplars: Exemplars;
   readonly rising: RisingClock;
@@ -50,12 +50,12 @@ interface Delivery {
   readonly ending: Ending;
   readonly name: number;
   /** The first span open under the originating node, and the one that exemplars lead to. */
-  readonly open: SpanContext | undefined;
+  readonly first: SpanContext | undefined;
   readonly span: SpanContext | undefined;
 }
 
 export function createCancellations(parts: CancellationParts): Cancellations {
-  const { store, running, own, durations, exemplars, rising, stacks, tell, onError } = parts;
+  const { store, running, curfewSpans, durations, exemplars, rising, stacks, tell, onError } = parts;
   const { names } = store;
   const { cancellations, overflows } = store.numbers;
   const { fanout, lateness } = store.histograms;
@@ -92,9 +92,9 @@ export function createCancellations(parts: CancellationParts): Cancellations {
   return {
     ended({ node, row, ending }, name) {
       if (ending.node === node) {
-        const open = running.firstSpan(row, node);
-        const span = exemplars.kept ? spanOfContext(node, open) : undefined;
-        deliveries.push({ ending, name, open, span });
+        const first = running.firstSpan(row, node);
+        const span = exemplars.kept ? spanOfContext(node, first) : undefined;
+        deliveries.push({ ending, name, first, span });
         marked = 0;
         record(ending, name, span);
       }
@@ -122,7 +122,13 @@ export function createCancellations(parts: CancellationParts): Cancellations {
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
       durations.propagation(reason, 'in_process', now - ending.at, () => delivery?.span);
-      own.cancelled(ending, node, names.value(delivery?.name ?? names.peek(node.name)), delivery?.open, now);
+      curfewSpans.cancelled(
+        ending,
+        node,
+        names.value(delivery?.name ?? names.find(node.name)),
+        delivery?.first,
+        now,
+      );
     },
   };
 }

@@ -5,7 +5,7 @@ import { risingNow, type RisingClock } from '../figures/rising-clock';
 import { add, recordable, type Store } from '../figures/store';
 import type { RunningWork } from '../operations/running';
 import { OUTCOME } from '../registry/value-numbers';
-import { spanOfContext } from '../spans/own-spans';
+import { spanOfContext } from '../spans/curfew-spans';
 import { reading, type ContextRows } from './context-rows';
 import type { Cancellations } from './record-cancellations';
 

@@ -4,7 +4,7 @@ import { nameOf, type OpenContexts } from '../figures/open-contexts';
 import { risingNow, type RisingClock } from '../figures/rising-clock';
 import { add, type Store } from '../figures/store';
 import type { RunningWork } from '../operations/running';
-import type { OwnSpans } from '../spans/own-spans';
+import type { CurfewSpans } from '../spans/curfew-spans';
 import type { TellEvent } from '../spans/span-events';
 import type { Reports } from '../warnings/reports';
 import type { Stacks } from '../warnings/stacks';
@@ -21,7 +21,7 @@ export interface RecorderParts {
   readonly store: Store;
   readonly open: OpenContexts;
   readonly running: RunningWork;
-  readonly own: OwnSpans;
+  readonly curfewSpans: CurfewSpans;
   readonly exemplars: Exemplars;
   readonly stacks: Stacks | undefined;
   readonly reports: Reports;

@@ -56,18 +56,19 @@ export function createAborts(cause: unknown, cut: boolean): Aborts {
   const learnt = new Set<unknown>();
   let seen = false;
 
-  const known = (word: unknown) =>
+  const isAbortWord = (word: unknown) =>
     word !== undefined && (ABORTS.has(word) || (cut && CUTS.has(word)) || learnt.has(word));
 
   function isOne(exception: unknown): boolean {
     if (reasonOf(exception) !== undefined) return true;
     let current = exception;
     for (let depth = 0; depth < MAX_CAUSES; depth++) {
-      if (typeof current !== 'object' || current === null) return known(current);
+      if (typeof current !== 'object' || current === null) return isAbortWord(current);
       if (current === cause) return true;
       const { name, code, message } = current as Partial<Record<'name' | 'code' | 'message', unknown>>;
       // By name and not by a number: there are others than DOMException's.
-      if (known(name) || known(message) || (typeof code === 'string' && known(code))) return true;
+      if (isAbortWord(name) || isAbortWord(message) || (typeof code === 'string' && isAbortWord(code)))
+        return true;
       current = (current as { cause?: unknown }).cause;
     }
     return false;
@@ -96,7 +97,7 @@ export function createAborts(cause: unknown, cut: boolean): Aborts {
       }
     },
     names(word) {
-      const is = known(word);
+      const is = isAbortWord(word);
       seen ||= is;
       return is;
     },

@@ -107,15 +107,15 @@ export function judge(span: Span, { aborts, verdict, isServer, isUnsent }: Judge
     },
     ending(write) {
       const type = types.filter((each) => !aborts.names(each)).at(-1);
-      const told = statuses.filter(({ message }) => !aborts.names(message));
+      const others = statuses.filter(({ message }) => !aborts.names(message));
       // One that says nothing of its own goes with what the others say.
-      const status = told.filter(({ message }) => message !== undefined && message !== '').at(-1);
+      const status = others.filter(({ message }) => message !== undefined && message !== '').at(-1);
       failed ||= type !== undefined || status !== undefined;
       if (!failed && aborts.seen) {
         if (verdict === 'timeout') writeTimeout(write);
         return;
       }
-      const kept = status ?? told.at(-1);
+      const kept = status ?? others.at(-1);
       if (kept !== undefined) write.setStatus(kept);
       if (type !== undefined) write.setAttribute(ERROR_TYPE, type);
     },

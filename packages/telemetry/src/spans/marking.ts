@@ -44,7 +44,7 @@ export function markLate(span: MarkableSpan, node: ContextNode, ending: Ending):
   const verdict = verdictOn(span, node, ending);
   describe(span, node, ending);
   if (span.kind === SpanKind.SERVER) keep(verdict, span, node, ending);
-  else if (verdict !== 'its own') judgeLeniently(verdict, span, ending);
+  else if (verdict !== 'as it says') judgeLeniently(verdict, span, ending);
 }
 
 function describe(span: Span, node: ContextNode, ending: Ending): void {
@@ -54,18 +54,18 @@ function describe(span: Span, node: ContextNode, ending: Ending): void {
 }
 
 /** Whether the end of its context is an error of a span: an error of type `timeout`, none, or as the span says. */
-type Verdict = 'timeout' | 'none' | 'its own';
+type Verdict = 'timeout' | 'none' | 'as it says';
 
 /** An intentional cancel is no error, nor is what ended because its parent did; a deadline is one of what was called. */
 function verdictOn({ kind }: MarkableSpan, node: ContextNode, { node: origin, reason }: Ending): Verdict {
   if (reason !== 'deadline_exceeded') return 'none';
   if (kind === SpanKind.CLIENT || kind === SpanKind.SERVER) return 'timeout';
-  return origin === node ? 'its own' : 'none';
+  return origin === node ? 'as it says' : 'none';
 }
 
 /** Of a span that was open at the end, and of every server's. */
 function keep(verdict: Verdict, span: MarkableSpan, node: ContextNode, ending: Ending): void {
-  if (verdict === 'its own') return;
+  if (verdict === 'as it says') return;
   const isUnsent = headWatch(span, node, ending);
   const isServer = span.kind === SpanKind.SERVER;
   if (isServer && verdict === 'timeout') keepTimeout(span, isUnsent);

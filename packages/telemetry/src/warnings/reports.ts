@@ -5,7 +5,7 @@ import type { TellEvent } from '../spans/span-events';
 import { clean } from '../figures/labels';
 import { nameOf, startOf, type OpenContexts } from '../figures/open-contexts';
 import { callerStack, type Stacks } from './stacks';
-import { wallTime } from '../spans/own-spans';
+import { wallTime } from '../spans/curfew-spans';
 import { EVENTS, WARNING_ATTRIBUTES } from '../registry/span-names';
 import type { Store } from '../figures/store';
 import type { Warning } from './warnings';
@@ -85,7 +85,7 @@ export function createReports({ store, open, stacks, warn, tell }: ReportParts):
     },
 
     brokenChain({ cause, active }) {
-      const name = store.names.value(store.names.peek(active.name));
+      const name = store.names.value(store.names.find(active.name));
       const what = cause === 'root_span' ? 'a span' : `a context from ${cause}()`;
       warn({
         sort: 'brokenChain',

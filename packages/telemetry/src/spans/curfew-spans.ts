@@ -15,7 +15,7 @@ import { SPAN_ATTRIBUTES, SPANS } from '../registry/span-names';
 import type { LeftBehind } from '../operations/work';
 
 /** The spans that Curfew itself makes. They are never operations of their own. */
-export interface OwnSpans {
+export interface CurfewSpans {
   /** `true` while one of them is being started or ended, so that the processor passes it by. */
   readonly starting: boolean;
   /** One for each originating cancellation, at the moment its last listener returned. */
@@ -40,7 +40,7 @@ interface Stopped {
 }
 
 /** A span that is over already. */
-interface OwnSpan {
+interface EndedSpan {
   readonly name: string;
   readonly parent: OtelContext;
   readonly links: Link[];
@@ -60,10 +60,10 @@ function wallNow(): number {
   return Number.isFinite(now) ? now : Date.now();
 }
 
-export function createOwnSpans(version: string): OwnSpans {
+export function createCurfewSpans(version: string): CurfewSpans {
   let starting = false;
 
-  function emit({ name, parent, links, duration, attributes }: OwnSpan): void {
+  function emit({ name, parent, links, duration, attributes }: EndedSpan): void {
     const outer = starting;
     starting = true;
     try {
@@ -107,13 +107,13 @@ export function createOwnSpans(version: string): OwnSpans {
     orphaned({ work, derivedUnder, untraced, endedAt, reason }, { kind, now, collected }) {
       if (untraced) return;
       const { name, spanContext } = work;
-      const own = valid(spanContext);
+      const workSpan = valid(spanContext);
       const derived = valid(derivedUnder);
-      const parent = own ?? derived;
+      const parent = workSpan ?? derived;
       emit({
         name: SPANS.orphan,
         parent: parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent),
-        links: linksAcross(own, derived),
+        links: linksAcross(workSpan, derived),
         duration: elapsed(endedAt, now),
         attributes: {
           'curfew.cancel.reason': REASON_NAMES[reason] ?? 'canceled',
@@ -157,7 +157,8 @@ export function spanOfContext(node: ContextNode, first: SpanContext | undefined)
 }
 
 /** Within a trace the parent says all; from another one, a link leads to where the context was derived. */
-function linksAcross(own: SpanContext | undefined, derivedUnder: SpanContext | undefined): Link[] {
-  if (own === undefined || derivedUnder === undefined || own.traceId === derivedUnder.traceId) return [];
+function linksAcross(workSpan: SpanContext | undefined, derivedUnder: SpanContext | undefined): Link[] {
+  if (workSpan === undefined || derivedUnder === undefined || workSpan.traceId === derivedUnder.traceId)
+    return [];
   return [{ context: derivedUnder }];
 }
