@@ -6,15 +6,20 @@ import {
 } from '@opentelemetry/api';
 import { from } from '@curfew/context';
 import { checkFunction, SUPPRESS_TRACING_KEY, wrongType } from '@curfew/context/spi';
-import { deadlineReceived } from './events';
-import { headerReader, putReceived, type InboundDeadline, type ReceiveOptions } from './received';
+import {
+  headerReader,
+  putReceived,
+  tellReceived,
+  type InboundDeadline,
+  type ReceiveOptions,
+} from './received';
 import { formatTimeoutMs, TIMEOUT_HEADER } from './timeout';
 
 /**
  * How an adapter makes a request's context out of `extract`. It is given what the other propagators extracted so far,
  * the carrier as `extract` got it, and the deadline that this brought. It returns the context to go on with, or
  * `undefined` for a carrier that is not one of its own. Where it begins work it tells of the deadline, once, by
- * `deadlineReceived`. It must not throw.
+ * `tellReceived`. It must not throw.
  */
 export type Plant = (ctx: Context, carrier: unknown, inbound: InboundDeadline) => Context | undefined;
 
@@ -75,7 +80,7 @@ export class DeadlinePropagator implements TextMapPropagator {
       const planted = plant(ctx, carrier, inbound);
       if (planted !== undefined) return planted;
     }
-    deadlineReceived.tell?.({ ...inbound, ctx });
+    tellReceived(inbound, ctx);
     return putReceived(ctx, inbound);
   }
 

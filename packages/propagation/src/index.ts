@@ -13,6 +13,7 @@ export {
 export {
   deadlineReader,
   receivedDeadline,
+  tellReceived,
   withReceivedDeadline,
   type InboundDeadline,
   type ReadDeadline,

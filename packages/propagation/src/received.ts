@@ -60,9 +60,20 @@ export function deadlineReader(options: ReceiveOptions = {}): ReadDeadline {
   const read = headerReader(options);
   return (carrier, getter = defaultTextMapGetter, ctx) => {
     const inbound = read(carrier, getter);
-    deadlineReceived.tell?.({ ...inbound, ctx });
+    tellReceived(inbound, ctx);
     return inbound;
   };
+}
+
+/**
+ * Tells `deadlineReceived` what a request brought: for an adapter whose `plant` takes it. Each arrival is told once, however
+ * often its headers are read. Never throws.
+ *
+ * @param ctx What the other propagators have put the caller's trace in.
+ */
+export function tellReceived({ source, outcome, remaining }: InboundDeadline, ctx?: Context): void {
+  // Member by member: a spread takes a microsecond, which is more than all else that is done for a request here.
+  deadlineReceived.tell?.({ source, outcome, remaining, ctx });
 }
 
 /** As `deadlineReader`, of what is told by whoever takes it. */

@@ -7,6 +7,7 @@ import {
   deadlineReader,
   deadlineReceived,
   receivedDeadline,
+  tellReceived,
   withReceivedDeadline,
   type DeadlinePropagatorOptions,
   type InboundDeadline,
@@ -70,10 +71,11 @@ describe('what a peer sends', () => {
   });
 
   test('is capped, and counted as too large', () => {
-    extract({ 'x-request-timeout-ms': '60001' }, { maxTimeout: 60_000 });
+    const capped = extract({ 'x-request-timeout-ms': '60001' }, { maxTimeout: 60_000 });
+    expect(receivedDeadline(capped)?.sent).toBe(60_001);
     extract({ 'x-request-timeout-ms': '60000' }, { maxTimeout: 60_000 });
     expect(told).toMatchObject([
-      { outcome: 'too_large', remaining: 60_000, sent: 60_001 },
+      { outcome: 'too_large', remaining: 60_000 },
       { outcome: 'ok', remaining: 60_000 },
     ]);
   });
@@ -164,7 +166,7 @@ describe('several plants', () => {
       () => void asked.push('first'),
       (_: Context, carrier: unknown, inbound: InboundDeadline) => {
         asked.push(carrier, inbound.sent);
-        deadlineReceived.tell?.(inbound);
+        tellReceived(inbound);
         return planted;
       },
       () => void asked.push('third'),

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { withValue } from '@curfew/context';
 import { checkFunction, detach, endingWith, installGuard } from '@curfew/context/spi';
-import { deadlineReceived, RESPONSE_KEY, type Plant } from '@curfew/propagation';
+import { RESPONSE_KEY, tellReceived, type Plant } from '@curfew/propagation';
 import { contextOf, createServed, serve, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';
 
@@ -80,7 +80,7 @@ export function instrumentServer(options: InstrumentServerOptions = {}): ServerI
       const served = createServed(response, true);
       // Not a chain that broke, even where the server was started under a live context.
       const parent = withValue(detach(ctx), RESPONSE_KEY, served);
-      deadlineReceived.tell?.({ ...inbound, ctx });
+      tellReceived(inbound, ctx);
       return serve(parent, response, served, inbound, options);
     },
     undo() {
