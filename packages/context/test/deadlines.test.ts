@@ -52,6 +52,7 @@ test('err is never defined while the signal is not aborted', () => {
 test('a timer that fires early is armed again for the rest', () => {
   const [ctx] = withTimeout(background(), 10.4);
   const [timer] = clock.timers;
+  expect((timer?.at ?? 0) - clock.now()).toBe(11);
   clock.block(9.9);
   clock.clearTimer(timer);
   timer?.fn();
@@ -91,6 +92,7 @@ test('one timer serves all deadlines, is moved for an earlier one, and is cleare
   for (const [, cancel] of pairs) cancel();
   for (let life = 0; life < 1000; life++) withTimeout(background(), 3_600_000)[1]();
   expect(deadlineStatus().live).toBe(0);
+  expect(clock.timers.map(({ ref }) => ref)).toEqual([false, false]);
   clock.advance(1000);
   expect(clock.timers).toHaveLength(0);
   expect(deadlineStatus().armed).toBe(false);
@@ -110,6 +112,60 @@ test('deadlines fire in order of time, equal ones in order of making', () => {
   [30, 10, 20, 10].forEach((ms, index) => onEnd(withTimeout(background(), ms)[0], () => said.push(index)));
   clock.advance(30);
   expect(said).toEqual([1, 3, 2, 0]);
+});
+
+test('a timer is set anew for an earlier deadline alone, and never for less than a millisecond', () => {
+  const set = jest.spyOn(clock, 'setTimer');
+  withTimeout(background(), 50);
+  withTimeout(background(), 60);
+  expect(set).toHaveBeenCalledTimes(1);
+  clock.block(55);
+  withTimeout(background(), 20, { ref: true });
+  expect(set.mock.calls.map(([, delay]) => delay)).toEqual([50, 1]);
+  clock.advance(20);
+});
+
+test('one that passes after all others have, or after the timer was looked at for nothing, is noticed too', () => {
+  for (const idle of [false, true]) {
+    const [first, release] = withTimeout(background(), 10);
+    if (idle) release();
+    else clock.advance(10);
+    expect(first.signal.aborted).toBe(true);
+    // Read before: reading it asks the clock.
+    const { signal } = withTimeout(background(), 5000)[0];
+    clock.advance(5000);
+    expect(signal.aborted).toBe(true);
+  }
+});
+
+test('those of one instant end together, although one between them was released', () => {
+  const pairs = [1, 2, 3].map(() => withTimeout(background(), 10));
+  const signals = pairs.map(([{ signal }]) => signal);
+  pairs[1]?.[1]('why');
+  clock.advance(10);
+  expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+});
+
+test('once nothing that is to keep the process alive is left, the timer does not, each time anew', async () => {
+  const [, release] = withTimeout(background(), 1e6);
+  for (let round = 0; round < 2; round++) {
+    withTimeout(background(), 2e6, { ref: true })[1]();
+    await Promise.resolve();
+    expect(clock.timers.map(({ ref }) => ref)).toEqual([false]);
+  }
+  release();
+});
+
+test('another clock takes over with no timer left on the one before', () => {
+  withTimeout(background(), 50)[1]();
+  expect(clock.timers).toHaveLength(2);
+  const next = useManualClock();
+  expect(clock.timers).toHaveLength(0);
+  const { signal } = withTimeout(background(), 50)[0];
+  next.restore();
+  expect([next.clock.timers.length, clock.timers.length]).toEqual([0, 1]);
+  clock.advance(50);
+  expect(signal.aborted).toBe(true);
 });
 
 test('hundreds of deadlines set in any order fire in order of time, those of the same instant in order of making, and no released one does', () => {
