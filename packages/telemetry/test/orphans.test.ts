@@ -108,11 +108,11 @@ test('each is reported at its own time by a timer, in whatever order the ends we
 });
 
 test.each([
-  ['first', 0, ['b', 'c']],
-  ['middle one', 1, ['a', 'c']],
-  ['last', 2, ['a', 'b']],
+  ['first', 0, ['b', 'c', 'd']],
+  ['middle one', 1, ['a', 'c', 'd']],
+  ['last', 2, ['a', 'b', 'd']],
 ])(
-  'where the %s of them settles, the others are still reported, and it is not',
+  'where the %s of them settles, the others are orphans and reported, and it is not',
   async (_, settles, others) => {
     const a = overlooked('a', 500);
     clock.block(800);
@@ -121,10 +121,21 @@ test.each([
     clock.block(100);
     const c = leftBehind('c');
     [a.span, b, c][settles]?.end();
-    clock.advance(REPORT);
+    leftBehind('d');
+    clock.block(GRACE);
+    expect(await orphans()).toBe(3);
+    clock.advance(REPORT - GRACE);
     expect(reported()).toEqual(others);
   },
 );
+
+test('work that settles within the grace is no orphan, and has no span of one', () => {
+  leftBehind('a').end();
+  const b = leftBehind('b');
+  clock.advance(GRACE);
+  b.end();
+  expect(observed.exported('curfew.orphan')).toHaveLength(1);
+});
 
 test('a timer is armed for the next instant at which something has to be noticed, and for no other', () => {
   const before = [...clock.timers];
