@@ -1,6 +1,6 @@
 // `npm run mutants`: whether tests notice small mistakes in the files where a mistake costs most. Each mutation is
 // built into a copy of the tree, and the tests that cover the file run there. One that none of them notices has to be
-// killed by a test, or listed in mutants-allowed.json with the reason. `npm run mutants -- work derive:followProtocol`
+// killed by a test, or listed in mutants-allowed.json with the reason. `npm run mutants -- orphans derive:followProtocol`
 // tries a file and a function; all of them take an hour, so it is for whoever changes one.
 //
 // Why not Stryker: it needs Node.js 22, and switches its mutants in the sources, while these tests run what is built.

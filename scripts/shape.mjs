@@ -9,7 +9,7 @@ import { shown, sourcesOf } from './workspace.mjs';
  * what there is, so that a package does not grow taller unnoticed: whoever raises a number says why.
  */
 const FLOORS = {
-  context: 19,
+  context: 20,
   propagation: 5,
   http: 8,
   rpc: 8,
