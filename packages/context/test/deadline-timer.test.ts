@@ -32,6 +32,22 @@ test('the timer keeps the process alive as long as one of the deadlines is to, a
   releaseLast();
 });
 
+test('it lets the process go each time that the last of those is released, and stays where another takes its place', async () => {
+  const [, releaseLast] = withTimeout(background(), 200);
+  for (let round = 0; round < 2; round++) {
+    const [, release] = withTimeout(background(), 100, { ref: true });
+    const [armed] = clock.timers;
+    release();
+    const [, releaseOther] = withTimeout(background(), 300, { ref: true });
+    await Promise.resolve();
+    expect(clock.timers[0]).toBe(armed);
+    releaseOther();
+    await Promise.resolve();
+    expect(timers()).toEqual([[200, false]]);
+  }
+  releaseLast();
+});
+
 test('one that is to keep the process alive does so behind an earlier one that is not', () => {
   const [, release] = withTimeout(background(), 100);
   const [, releaseToo] = withTimeout(background(), 200, { ref: true });
