@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@curfew/context';
 import { automaticError, cancelsAutomatically, hooks, takeRefusal } from '@curfew/context/spi';
 
@@ -10,6 +11,13 @@ export interface Call {
   readonly ctx: Context;
   /** Whether Curfew found the context active. Otherwise the program has given it: `query(ctx, …)`. */
   readonly automatic: boolean;
+  /** The asynchronous context in which it was made: what is called back runs there, whoever calls. */
+  readonly caller: AsyncResource;
+}
+
+/** A call that is made now. It makes one async resource, which serves the wait for a client and the query alike. */
+export function callUnder(ctx: Context, automatic: boolean): Call {
+  return { ctx, automatic, caller: new AsyncResource('CURFEW_PG_CALL') };
 }
 
 /**

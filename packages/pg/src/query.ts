@@ -1,5 +1,6 @@
 import { from, type Context } from '@curfew/context';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
+import { callUnder } from './call';
 import { createQuery, isPool, type Callback, type DriverClient } from './driver';
 import { checkPgOptions } from './options';
 import { checkout } from './running/checkout';
@@ -44,7 +45,7 @@ export function query<Row = Record<string, unknown>>(
     throw new TypeError('target must be a Client or a Pool of pg');
   }
   return settled<QueryAnswer<Row>>(view, (callback) => {
-    const call = { ctx: view, automatic: false };
+    const call = callUnder(view, false);
     if (isPool(driver)) queryPool(call, driver, config, values, callback, options);
     else {
       const client = driver as DriverClient;
@@ -74,8 +75,7 @@ export function connect<Pool extends PgPool>(ctx: OtelContext, pool: Pool): Prom
   const view = from(ctx);
   const driver: unknown = pool;
   if (!isPool(driver)) throw new TypeError('pool must be a Pool of pg');
-  const call = { ctx: view, automatic: false };
-  return settled<ClientOf<Pool>>(view, (callback) => checkout(call, driver, callback));
+  return settled<ClientOf<Pool>>(view, (callback) => checkout(callUnder(view, false), driver, callback));
 }
 
 function settled<T>(ctx: Context, start: (callback: Callback) => void): Promise<T> {

@@ -1,7 +1,8 @@
+import type { Context } from '@curfew/context';
 import type { Call } from '../call';
 import type { DriverClient } from '../driver';
 
-const lost = new WeakMap<DriverClient, Call>();
+const lost = new WeakMap<DriverClient, Context>();
 
 /** Whether one ever was: every query asks, and most services never lose any. */
 let anyLost = false;
@@ -14,12 +15,12 @@ let anyLost = false;
 export function giveUpClient(client: DriverClient, call: Call): void {
   if (call.automatic) {
     anyLost = true;
-    lost.set(client, call);
+    lost.set(client, call.ctx);
   }
   void Promise.resolve(client.end()).catch(() => undefined);
 }
 
-/** The automatic call that has cost the client its connection, if one has. */
-export function lostTo(client: DriverClient): Call | undefined {
+/** The context of the automatic call that has cost the client its connection, if one has. */
+export function lostTo(client: DriverClient): Context | undefined {
   return anyLost ? lost.get(client) : undefined;
 }

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { from, type Context } from '@curfew/context';
 import { canEnd, isEnforced, type Patch } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
-import type { Call } from '../call';
+import { callUnder, type Call } from '../call';
 import { lostTo } from '../cancelling/lost-client';
 import {
   activeOf,
@@ -31,10 +31,9 @@ function covers({ on }: Patch): boolean {
   return on && isEnforced();
 }
 
-/** The call under the active context, if that is one that can end. */
-function automaticCall(): Call | undefined {
-  const active = context.active();
-  return canEnd(active) ? { ctx: from(active), automatic: true } : undefined;
+/** The call under a context, the active one unless given, if that is one that can end. */
+function automaticCall(ctx = context.active()): Call | undefined {
+  return canEnd(ctx) ? callUnder(from(ctx), true) : undefined;
 }
 
 /** Leaves a call as it is, but for its callback, which keeps the asynchronous context of its caller. */
@@ -78,7 +77,7 @@ export function clientQuery(original: Method, patch: Patch, options: PgOptions):
     if (takeByPoolQuery()) return original.apply(this as never, args);
     const [config, values, callback] = args;
     if (!covers(patch) || callerOf(config) !== undefined) return original.apply(this as never, args);
-    const call = lostTo(this) ?? automaticCall();
+    const call = automaticCall(lostTo(this));
     if (call === undefined || config === null || config === undefined) return passOn(original, this, args);
     const hand = (query: Submittable) => original.call(this as never, query);
     if (isSubmittable(config)) {

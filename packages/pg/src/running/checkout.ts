@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { afterFunc } from '@curfew/context';
 import { detach } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
@@ -12,7 +11,7 @@ type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void
  * once. What the pool does by itself meanwhile (connecting, its `connect` event, `onConnect`) is detached: a
  * connection serves many requests, and the end of the one that happened to open it must not cut its set-up short.
  *
- * @param waiter Called once, in the asynchronous context of now.
+ * @param waiter Called once, in the asynchronous context of the call.
  */
 export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
   const refused = refusalOf(call);
@@ -23,13 +22,12 @@ export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
   }
   // Not refused though its context has ended: so it is not to end with it later either.
   const spared = call.ctx.err() !== undefined;
-  const caller = new AsyncResource('CURFEW_PG_CONNECT');
   let waiting = true;
   let stop: () => boolean = () => false;
   const settle: Waiter = (error, client, release) => {
     waiting = false;
     stop();
-    caller.runInAsyncScope(waiter, undefined, error, client, release);
+    call.caller.runInAsyncScope(waiter, undefined, error, client, release);
   };
   const queue = pool._pendingQueue;
   const before = queue?.length ?? 0;

@@ -1,13 +1,16 @@
 import { CanceledError, DeadlineExceededError, isDeadlineExceeded, type Context } from '@curfew/context';
 import { automaticError } from '@curfew/context/spi';
-import type { Call } from '../call';
 
 /**
  * The error of a query that the server stopped because its context ended. The context's own error is one object
  * for everybody under it, so each query gets one like it, with PostgreSQL's error as its `cause`; and that one has
  * the context's error as its cause, which leads to what the canceller gave.
  */
-export function endedError({ ctx, automatic }: Call, error: Error): CanceledError | DeadlineExceededError {
+export function endedError(
+  ctx: Context,
+  automatic: boolean,
+  error: Error,
+): CanceledError | DeadlineExceededError {
   const reason = ctx.err();
   if (error.cause === undefined)
     Object.defineProperty(error, 'cause', { value: reason, configurable: true, writable: true });

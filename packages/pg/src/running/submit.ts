@@ -21,7 +21,7 @@ export function submit(
   options: PgOptions,
   hand: (query: Submittable) => unknown,
 ): unknown {
-  if (call === lostTo(client) && takesErrors(client, query)) {
+  if (call.automatic && call.ctx === lostTo(client) && takesErrors(client, query)) {
     setImmediate(() => query.handleError(automaticError(call.ctx), client.connection));
     return query;
   }

@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { afterFunc } from '@curfew/context';
 import { beginOperation, clock, endingOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
@@ -41,10 +40,9 @@ export function supervise(
   spared: boolean,
   options: PgOptions,
 ): void {
-  const { ctx } = call;
+  const { ctx, caller } = call;
   const { submit, handleError, handleReadyForQuery } = query;
   const plain = isPlainQuery(client, query);
-  const caller = new AsyncResource('CURFEW_PG_QUERY');
   const operation =
     options.track === false ? undefined : beginOperation(ctx, { name: 'pg.query', kind: 'client' });
   let state: 'queued' | 'sent' | 'settled' = 'queued';
@@ -102,9 +100,10 @@ export function supervise(
   query.handleError = (error, connection) => {
     // pg's `query_timeout` gives up on an answer that the server still works on.
     const abandoned = state === 'sent' && isActive(client, query);
-    const by = cancelling?.caused(error) === true ? call : call.automatic ? lostTo(client) : undefined;
+    const by = cancelling?.caused(error) === true ? ctx : call.automatic ? lostTo(client) : undefined;
     const deliver = () => {
-      if (!destroyed) handleError.call(query, by === undefined ? error : endedError(by, error), connection);
+      if (!destroyed)
+        handleError.call(query, by === undefined ? error : endedError(by, call.automatic, error), connection);
     };
     if (abandoned) caller.runInAsyncScope(deliver);
     else settle(error, deliver);
