@@ -9,6 +9,10 @@ export interface Submittable {
   submit(connection: unknown): Error | null | undefined | void;
   handleError(error: Error, connection: unknown): void;
   handleReadyForQuery?(connection: unknown): void;
+  handleRowDescription?(...args: unknown[]): void;
+  handleDataRow?(...args: unknown[]): void;
+  handlePortalSuspended?(...args: unknown[]): void;
+  handleCommandComplete?(...args: unknown[]): void;
   callback?: Callback | undefined;
   text?: unknown;
   /** Set by pg-query-stream, which is a Readable over a cursor. */
@@ -17,6 +21,14 @@ export interface Submittable {
   /** Where it is an EventEmitter, as all that are known are. */
   listenerCount?(event: string): number;
 }
+
+/** What pg calls on a query as the answer comes in. All of it may call the listeners of a query that the user has made. */
+export const EVENTS = [
+  'handleRowDescription',
+  'handleDataRow',
+  'handlePortalSuspended',
+  'handleCommandComplete',
+] as const;
 
 export type Callback = (error: unknown, ...results: unknown[]) => void;
 
@@ -136,10 +148,12 @@ export function isPlainQuery(client: DriverClient, query: Submittable): boolean 
 /**
  * Destroys a stream, which closes its cursor. A read that waits for the server to describe the cursor is dropped: it
  * would be sent after the close, and the server's complaint about it would reach the next query on the connection. For
- * the same reason the cursor is to be told nothing more, but that the server is ready.
+ * the same reason the cursor is told nothing more, but that the server is ready: one that was closed before the server
+ * had answered forgets it at the next answer, and says Sync or Execute once more.
  */
 export function destroyStream(query: Submittable, error: Error): void {
   query.cursor?._queue?.splice(0);
+  for (const name of EVENTS) query[name] = () => undefined;
   query.destroy?.(error);
 }
 

@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { canEnd, detach } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
-import type { Callback } from '../driver';
+import type { Call } from '../call';
+import { EVENTS, type Callback, type Submittable } from '../driver';
 
 // Whoever releases a client runs what waits for it, and a socket remembers who dialled it. What is called back there
 // belongs to somebody else: to its own caller, who may run under no context at all, or to nobody.
@@ -13,6 +14,18 @@ import type { Callback } from '../driver';
 export function bound(callback: Callback): Callback {
   const caller = new AsyncResource('CURFEW_PG_CALLBACK');
   return (...args) => caller.runInAsyncScope(callback, undefined, ...args);
+}
+
+/**
+ * Has a query tell what comes in where it was submitted: its listeners are the user's. A query that we make ourselves has
+ * a callback and nobody else to tell, and does not pay for this at each row.
+ */
+export function tellInContextOf({ caller }: Call, query: Submittable): void {
+  for (const name of EVENTS) {
+    const original = query[name];
+    if (typeof original === 'function')
+      query[name] = (...args) => caller.runInAsyncScope(original, query, ...args);
+  }
 }
 
 /**

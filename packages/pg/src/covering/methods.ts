@@ -19,7 +19,7 @@ import { withCallersStack } from '../running/ended-error';
 import { queryPool } from '../running/pool-query';
 import { submit } from '../running/submit';
 import type { PgOptions } from '../types';
-import { bound, detached } from './async-context';
+import { bound, detached, tellInContextOf } from './async-context';
 import { isLeftInTransaction, noteStatus } from './left-transaction';
 
 // The methods that go over those of pg. Under the kill switch, and once covering is undone, each is pg's own and nothing
@@ -83,7 +83,10 @@ export function clientQuery(original: Method, patch: Patch, options: PgOptions):
     if (isSubmittable(config)) {
       const given = typeof values === 'function' ? values : callback;
       if (typeof given === 'function') config.callback ??= given as Callback;
-      return submit(call, this, config, options, hand);
+      return submit(call, this, config, options, (query) => {
+        tellInContextOf(call, query);
+        return hand(query);
+      });
     }
     const query = createQuery(this, config, values, callback);
     if (query === undefined) return passOn(original, this, args);

@@ -17,14 +17,6 @@ import type { PgOptions } from '../types';
 import { markSupervised } from './caller';
 import { endedError } from './ended-error';
 
-/** What pg calls on a query as the answer comes in. All of it may call the user's listeners. */
-const EVENTS = [
-  'handleRowDescription',
-  'handleDataRow',
-  'handlePortalSuspended',
-  'handleCommandComplete',
-] as const;
-
 /**
  * Follows a query from here until the server is done with it, by methods of its own over those that pg calls on
  * it. It is refused if its context ends before it is sent, and cancelled in the server after: in a turn of its own, so
@@ -110,17 +102,6 @@ export function supervise(
   };
   query.handleReadyForQuery = (connection) =>
     settle(undefined, () => handleReadyForQuery?.call(query, connection));
-  const events = query as unknown as Record<string, unknown>;
-  for (const name of EVENTS) {
-    const original = events[name];
-    if (typeof original === 'function') {
-      events[name] = (...args: unknown[]) => {
-        // A cursor that was closed before the server had answered forgets it at the next answer, and says Sync or
-        // Execute once more: what the server answers to that, the next query on the connection would take for its own.
-        if (!destroyed) caller.runInAsyncScope(original as (...args: unknown[]) => unknown, query, ...args);
-      };
-    }
-  }
   markSupervised(query, caller);
   // What runs at the end (sockets, timers) belongs to no request, and must not keep one alive.
   const stop = spared ? () => false : context.with(ROOT_CONTEXT, () => afterFunc(ctx, ended));
