@@ -14,7 +14,7 @@ import {
   type Submittable,
 } from '../driver';
 import { callerOf } from '../running/caller';
-import { checkout } from '../running/checkout';
+import { checkout, takeCheckingOut } from '../running/checkout';
 import { withCallersStack } from '../running/ended-error';
 import { queryPool } from '../running/pool-query';
 import { submit } from '../running/submit';
@@ -129,6 +129,7 @@ export function poolQuery(original: Method, patch: Patch, options: PgOptions): M
 export function poolConnect(original: Method, patch: Patch): Method {
   return function (this: DriverPool, ...args: unknown[]) {
     const [callback] = args;
+    if (takeCheckingOut()) return original.apply(this as never, args);
     if (takeByPoolQuery() && typeof callback === 'function') {
       return original.call(this as never, boundByPoolQuery(callback as Callback));
     }

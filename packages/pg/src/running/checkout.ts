@@ -4,6 +4,16 @@ import { context } from '@opentelemetry/api';
 import { endOf, refusalOf, tellRefused, type Call } from '../call';
 import type { DriverClient, DriverPool } from '../driver';
 
+/** Whether the call of `pool.connect` to come is one of `checkout`, which calls its waiter back where it belongs. */
+let checkingOut = false;
+
+/** Tells whoever goes over `pool.connect` so, once. */
+export function takeCheckingOut(): boolean {
+  const taken = checkingOut;
+  checkingOut = false;
+  return taken;
+}
+
 type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void;
 
 /**
@@ -31,18 +41,24 @@ export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
   };
   const queue = pool._pendingQueue;
   const before = queue?.length ?? 0;
-  context.with(detach(call.ctx), () =>
-    pool.connect((error, client, release) => {
-      // The clock may know of the end before any timer does.
-      const ended = waiting && !spared ? endOf(call) : undefined;
-      if (waiting && ended === undefined) {
-        settle(error, client, release);
-        return;
-      }
-      client?.release?.();
-      if (waiting) settle(ended);
-    }),
-  );
+  const arrived: Waiter = (error, client, release) => {
+    // The clock may know of the end before any timer does.
+    const ended = waiting && !spared ? endOf(call) : undefined;
+    if (waiting && ended === undefined) {
+      settle(error, client, release);
+      return;
+    }
+    client?.release?.();
+    if (waiting) settle(ended);
+  };
+  context.with(detach(call.ctx), () => {
+    checkingOut = true;
+    try {
+      pool.connect(arrived);
+    } finally {
+      checkingOut = false;
+    }
+  });
   if (!waiting || spared) return;
   const place = queue !== undefined && queue.length > before ? queue.at(-1) : undefined;
   stop = afterFunc(call.ctx, () => {
