@@ -82,6 +82,7 @@ const waysOn = (on) => ({
   'covered, live context with a deadline': under(limited, covered, on),
 });
 
+/** Of CPU, not of the clock: on a busy machine a batch of some milliseconds loses the processor on its way, or just not. */
 async function microseconds(make) {
   const before = process.cpuUsage();
   for (let index = 0; index < BATCH; index++) await make();
