@@ -24,14 +24,14 @@ type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void
  * @param waiter Called once, in the asynchronous context of the call.
  */
 export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
-  const refused = refusalOf(call);
+  // What is not refused though its context has ended is not to end with it later either.
+  const spared = call.ctx.err() !== undefined;
+  const refused = spared ? refusalOf(call) : undefined;
   if (refused !== undefined) {
     tellRefused();
     setImmediate(waiter, refused);
     return;
   }
-  // Not refused though its context has ended: so it is not to end with it later either.
-  const spared = call.ctx.err() !== undefined;
   let waiting = true;
   let stop: () => boolean = () => false;
   const settle: Waiter = (error, client, release) => {
