@@ -151,7 +151,11 @@ function create(
   const watch = watchLingering({ open, rising, lingerAfter, onLingering: reports.lingering });
   const spanProcessor = createProcessor(parts);
   const errors = () => hookErrors() - hookErrorsBefore + ownErrors;
-  const families = () => final ?? collect({ ...parts, lingerAfter, installedAt, errors });
+  const families = () => {
+    if (final !== undefined) return final;
+    watch.renew();
+    return collect({ ...parts, lingerAfter, installedAt, errors });
+  };
 
   return {
     spanProcessor,

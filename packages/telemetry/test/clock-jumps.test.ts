@@ -7,7 +7,9 @@ import {
   type Cancel,
   type CancelContext,
 } from '@curfew/context';
+import { diag } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
+import { useManualClock } from '../../../test/manual-clock';
 import { createRandom, seedOfRun } from './forest/random';
 import { figure, observe, risingFigures, type Observed } from './observed';
 
@@ -37,6 +39,28 @@ function expectNoneFell(before: Map<string, number>, after: Map<string, number>,
   });
   expect([...before.keys()].filter((series) => !after.has(series))).toEqual([]);
 }
+
+test('what has to be noticed in time is noticed by the clock in force, once figures were read, and the former one is left alone', async () => {
+  const { clock: former, telemetry, tracer } = observed;
+  const warnings: string[] = [];
+  const silent = { error() {}, info() {}, debug() {}, verbose() {} };
+  diag.setLogger({ ...silent, warn: (line) => void warnings.push(line) });
+  const [, keep] = withCancel(background(), { name: 'forgotten' });
+  const [ctx, cancel] = withCancel(background(), { name: 'job' });
+  const span = tracer.startSpan('work', {}, ctx);
+  cancel('why');
+  expect(former.timers).toHaveLength(2);
+  const { clock, restore } = useManualClock();
+  clock.block(former.now() - clock.now());
+  telemetry.snapshot();
+  expect([former.timers.length, clock.timers.length]).toEqual([0, 2]);
+  clock.advance(60_000);
+  expect(warnings).toEqual([expect.stringMatching('Orphan'), expect.stringMatching('Lingering')]);
+  diag.disable();
+  span.end();
+  keep();
+  restore();
+});
 
 test.each([
   ['back', -HOUR],

@@ -1,5 +1,6 @@
-import { clock, MAX_DELAY, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import { SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
 import { trace } from '@opentelemetry/api';
+import { createAlarm } from '../figures/alarm';
 import type { Exemplars } from '../figures/exemplars';
 import { passed, risingNow, type RisingClock } from '../figures/rising-clock';
 import { add, type Store } from '../figures/store';
@@ -62,9 +63,6 @@ export function createOrphans(parts: OrphanParts): Orphans {
   let nextOrphan: Entry | undefined;
   /** In the list, everything before this one has been reported. */
   let nextReport: Entry | undefined;
-  let timer: unknown;
-  let timerAt = Infinity;
-  let stopped = false;
 
   const cellOf = ({ work, reason }: LeftBehind) => orphans.cell(work.kind, reason);
 
@@ -116,7 +114,7 @@ export function createOrphans(parts: OrphanParts): Orphans {
       endSums[cell] = (endSums[cell] as number) - left.endedAt;
       add(orphanTime, cell, took / 1000);
     }
-    if (first === undefined) disarm();
+    if (first === undefined) alarm.set(Infinity, now);
     if (left.isOrphan) parts.onSettled(left, now, collected);
   }
 
@@ -133,6 +131,7 @@ export function createOrphans(parts: OrphanParts): Orphans {
       left.isReported = true;
       parts.onReport(left, now);
     }
+    alarm.set(nextInstant(), now);
   }
 
   /** The next instant at which something has to be noticed. */
@@ -142,28 +141,7 @@ export function createOrphans(parts: OrphanParts): Orphans {
     return Math.min(orphan, report);
   }
 
-  function arm(): void {
-    const at = nextInstant();
-    if (at === timerAt || stopped) return;
-    disarm();
-    if (at === Infinity) return;
-    timerAt = at;
-    const delay = Math.min(MAX_DELAY, Math.max(1, Math.ceil(at - risingNow(rising))));
-    timer = clock().setTimer(fire, delay, false);
-  }
-
-  function disarm(): void {
-    if (timer !== undefined) clock().clearTimer(timer);
-    timer = undefined;
-    timerAt = Infinity;
-  }
-
-  function fire(): void {
-    timer = undefined;
-    timerAt = Infinity;
-    catchUp(risingNow(rising));
-    arm();
-  }
+  const alarm = createAlarm(() => catchUp(risingNow(rising)));
 
   return {
     leave(work, { node, name, ending, at, madeAt }) {
@@ -182,7 +160,7 @@ export function createOrphans(parts: OrphanParts): Orphans {
         next: undefined,
       };
       insert(left);
-      arm();
+      alarm.set(nextInstant(), risingNow(rising));
       return left;
     },
     settle(left) {
@@ -202,9 +180,6 @@ export function createOrphans(parts: OrphanParts): Orphans {
       // The sum is rounded in another way when one of them settles; a counter must not fall by that either.
       return (readLast[cell] = Math.max(readLast[cell] as number, time));
     },
-    stop() {
-      stopped = true;
-      disarm();
-    },
+    stop: () => alarm.stop(),
   };
 }

@@ -1,4 +1,4 @@
-import { clock, MAX_DELAY } from '@curfew/context/spi';
+import { createAlarm } from '../figures/alarm';
 import {
   eachRow,
   isLongLived,
@@ -11,6 +11,8 @@ import { risingNow, type RisingClock } from '../figures/rising-clock';
 
 /** Tells of contexts that have grown older than they should, each once. */
 export interface LingeringWatch {
+  /** Goes on by the clock in force, if that is another one by now. */
+  renew(): void;
   stop(): void;
 }
 
@@ -30,9 +32,8 @@ export function watchLingering({
   lingerAfter,
   onLingering,
 }: LingeringWatchOptions): LingeringWatch {
-  if (lingerAfter === Infinity) return { stop: () => undefined };
+  if (lingerAfter === Infinity) return { renew: () => undefined, stop: () => undefined };
   const pause = Math.max(1, lingerAfter / 10);
-  let timer: unknown;
 
   function look(): void {
     const now = risingNow(rising);
@@ -52,13 +53,11 @@ export function watchLingering({
       if (oldest === -1 || startedAt < startOf(open, oldest)) oldest = row;
     });
     if (count > 0) onLingering(count, oldest, now);
-    arm(Math.max(next - now, pause));
+    alarm.set(Math.max(next, now + pause), now);
   }
 
-  function arm(delay: number): void {
-    timer = clock().setTimer(look, Math.min(MAX_DELAY, Math.ceil(delay)), false);
-  }
-
-  arm(lingerAfter);
-  return { stop: () => clock().clearTimer(timer) };
+  const alarm = createAlarm(look);
+  const installedAt = risingNow(rising);
+  alarm.set(installedAt + lingerAfter, installedAt);
+  return { renew: () => alarm.renew(risingNow(rising)), stop: () => alarm.stop() };
 }
