@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { useManualClock } from '../../../test/manual-clock';
 import { scrape, total } from './exposition';
 import { figure, risingFigures } from './observed';
-import { backendCancel, deadlineReceived } from './adapters';
+import { backendCancel, cancellationArrived, deadlineReceived } from './adapters';
 
 let telemetry: Telemetry;
 beforeEach(() => (telemetry = install()));
@@ -96,6 +96,17 @@ test('eight origins that nobody has heard of keep their names, those that are kn
   expect(unknown.map(of)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 0, 0]);
   expect(of('_OTHER')).toBe(4);
   expect(figure(telemetry, 'curfew.sdk.overflows', { 'curfew.sdk.limit': 'value' })).toBe(4);
+});
+
+test('so do eight boundaries, beside those that are known', () => {
+  const unknown = Array.from({ length: 10 }, (_, index) => `broker_${index}`);
+  for (const boundary of ['grpc', ...unknown]) {
+    cancellationArrived.tell?.({ boundary, reason: 'canceled', duration: 5 });
+  }
+  const of = (boundary: string) =>
+    figure(telemetry, 'curfew.cancel.propagation.duration', { 'curfew.propagation.boundary': boundary });
+  expect(['grpc', ...unknown].map(of)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
+  expect(of('_OTHER')).toBe(2);
 });
 
 test('what adapters tell in words or numbers that nobody knows is counted, and turns no figure into none', () => {

@@ -4,7 +4,7 @@ import type { Exemplar, Exemplars } from '../figures/exemplars';
 import { eachRow, isLongLived, nameOf, startOf, type OpenContexts } from '../figures/open-contexts';
 import type { Instrument } from '../registry/instruments';
 import { risingNow, type RisingClock } from '../figures/rising-clock';
-import { add, type Histogram, type Numbers, type Store } from '../figures/store';
+import { add, reset, set, show, type Histogram, type Numbers, type Store } from '../figures/store';
 import type { Orphans } from '../operations/orphans';
 
 /** A series of a counter or gauge. */
@@ -65,8 +65,8 @@ export function collect(parts: CollectParts): Family[] {
 /** What is known by looking at all open contexts: how many there are, how many linger, how old the oldest is. */
 function observeOpen({ store, open, lingerAfter }: CollectParts, now: number): void {
   const { active, lingering, oldestAge, operations } = store.numbers;
-  active.values.fill(0);
-  lingering.values.fill(0);
+  reset(active);
+  reset(lingering);
   let oldest = now;
   eachRow(open, (row) => {
     const name = nameOf(open, row);
@@ -76,10 +76,10 @@ function observeOpen({ store, open, lingerAfter }: CollectParts, now: number): v
     if (startedAt < oldest) oldest = startedAt;
     if (now - startedAt >= lingerAfter) add(lingering, name, 1);
   });
-  oldestAge.values[0] = (now - oldest) / 1000;
+  set(oldestAge, 0, (now - oldest) / 1000);
   // Those that come and go between two looks are told as zero, not left out.
-  for (let name = 1; store.names.isGiven(name); name++) active.shown[name] = 1;
-  for (let kind = 1; store.kinds.isGiven(kind); kind++) operations.shown[kind] = 1;
+  for (let name = 1; store.names.isGiven(name); name++) show(active, name);
+  for (let kind = 1; store.kinds.isGiven(kind); kind++) show(operations, kind);
 }
 
 const OPEN = (Object.keys(ATTRIBUTES) as AttributeKey[]).filter(
@@ -89,12 +89,13 @@ const OPEN = (Object.keys(ATTRIBUTES) as AttributeKey[]).filter(
 function observeSelf({ store, installedAt, errors }: CollectParts): void {
   const { overflows, hookErrors, startTime, build } = store.numbers;
   for (const limit of ['name', 'kind', 'source', 'value'] as const) {
-    const labels = OPEN.filter((key) => ATTRIBUTES[key].limit === limit).map((key) => store.labels[key]);
-    overflows.values[LIMIT[limit]] = labels.reduce((sum, each) => sum + each.overflows, 0);
+    const limited = OPEN.filter((key) => ATTRIBUTES[key].limit === limit);
+    const beyond = limited.reduce((sum, key) => sum + store.labels[key].overflows, 0);
+    set(overflows, LIMIT[limit], beyond);
   }
-  hookErrors.values[0] = errors();
-  startTime.values[0] = installedAt / 1000;
-  build.values[0] = 1;
+  set(hookErrors, 0, errors());
+  set(startTime, 0, installedAt / 1000);
+  set(build, 0, 1);
 }
 
 function numberFamily(numbers: Numbers, { orphans, store, exemplars }: CollectParts, now: number): Family {
@@ -103,7 +104,7 @@ function numberFamily(numbers: Numbers, { orphans, store, exemplars }: CollectPa
   for (let cell = 0; cell < values.length; cell++) {
     const value =
       numbers === store.numbers.orphanTime ? orphans.wastedTime(cell, now) : (values[cell] as number);
-    if (value !== 0) shown[cell] = 1;
+    if (value !== 0) show(numbers, cell);
     else if (shown[cell] === 0) continue;
     const exemplar = exemplars.kept ? exemplars.of(numbers, cell) : undefined;
     const attributes = numbers.attributes(cell);

@@ -5,7 +5,7 @@ import { INSTRUMENTS, type Instrument, type InstrumentId } from '../registry/ins
 /**
  * All figures of the process, in typed arrays. A series is a cell: the numbers of its attribute values in mixed
  * radix. An update is an addition at an index, which allocates nothing and costs a few nanoseconds, where an
- * OpenTelemetry instrument with attributes costs half a microsecond.
+ * OpenTelemetry instrument with attributes costs half a microsecond. This file alone writes the arrays.
  */
 export interface Store {
   /** Of each attribute whose values users and adapters bring. */
@@ -164,6 +164,21 @@ function createHistogram(cells: Cells): Histogram {
 /** A clock that was swapped or set back must not make a sum fall, nor a NaN swallow it. */
 export function recordable(value: number): number {
   return value > 0 && value < Infinity ? value : 0;
+}
+
+/** Sets what is known by looking and not by counting. */
+export function set(numbers: Numbers, cell: number, value: number): void {
+  numbers.values[cell] = value;
+}
+
+/** Sets all cells to zero, before they are counted anew. */
+export function reset(numbers: Numbers): void {
+  numbers.values.fill(0);
+}
+
+/** From here on a cell is told even at zero. */
+export function show(numbers: Numbers, cell: number): void {
+  numbers.shown[cell] = 1;
 }
 
 /** Adds to a cell of a counter or gauge. */

@@ -3,7 +3,7 @@ import { trace } from '@opentelemetry/api';
 import { createAlarm } from '../figures/alarm';
 import type { Exemplars } from '../figures/exemplars';
 import { passed, risingNow, type RisingClock } from '../figures/rising-clock';
-import { add, type Store } from '../figures/store';
+import { add, show, type Store } from '../figures/store';
 import { REASON } from '../registry/value-numbers';
 import type { EndedContext, LeftBehind, Running } from './work';
 
@@ -97,7 +97,7 @@ export function createOrphans(parts: OrphanParts): Orphans {
     const cell = cellOf(left);
     add(orphans, cell, 1);
     add(orphansActive, cell, 1);
-    orphansActive.shown[cell] = 1;
+    show(orphansActive, cell);
     endSums[cell] = (endSums[cell] as number) + left.endedAt;
     if (exemplars.wants(orphans, cell, now))
       exemplars.take(orphans, cell, { value: 1, now, span: left.work.spanContext });
