@@ -18,7 +18,9 @@ const timers = () => clock.timers.map(({ at, ref }) => [at - began, ref]);
 
 test('the timer keeps the process alive as long as one of the deadlines is to, and no longer', async () => {
   const [, release] = withTimeout(background(), 100, { ref: true });
+  const [armed] = clock.timers;
   const [, releaseToo] = withTimeout(background(), 150, { ref: true });
+  expect(clock.timers[0]).toBe(armed);
   const [, releaseLast] = withTimeout(background(), 200);
   expect(timers()).toEqual([[100, true]]);
   release();
@@ -88,13 +90,28 @@ test('what was armed for nothing stays where another deadline needs it, and is a
   expect(timers()).toEqual([]);
 });
 
-test('a later deadline leaves the timer where it is, an earlier one moves it', () => {
+test('an equal or later deadline leaves the timer where it is, an earlier one moves it', () => {
   const [, release] = withTimeout(background(), 100);
   const [armed] = clock.timers;
+  const [, releaseEqual] = withTimeout(background(), 100);
   const [, releaseLater] = withTimeout(background(), 200);
   expect(clock.timers).toEqual([armed]);
   expect(clock.timers[0]).toBe(armed);
   const [, releaseSooner] = withTimeout(background(), 50);
   expect(timers()).toEqual([[50, false]]);
-  for (const each of [release, releaseLater, releaseSooner]) each();
+  for (const each of [release, releaseEqual, releaseLater, releaseSooner]) each();
+});
+
+test('another clock takes everything over: nothing stays armed on the one before', () => {
+  const [, release] = withTimeout(background(), 10_000);
+  withTimeout(background(), 20_000)[1]();
+  release();
+  expect(timers()).toHaveLength(2);
+  const other = useManualClock();
+  expect(timers()).toEqual([]);
+  const [, releaseOther] = withTimeout(background(), 50);
+  expect(other.clock.timers).toHaveLength(1);
+  other.restore();
+  expect(other.clock.timers).toEqual([]);
+  releaseOther();
 });
