@@ -115,3 +115,15 @@ test('another clock takes everything over: nothing stays armed on the one before
   expect(other.clock.timers).toEqual([]);
   releaseOther();
 });
+
+test('what is armed is told: the timer, or the one that looks whether that is needed', () => {
+  const armed = () => deadlineStatus().armed;
+  expect(armed()).toBe(false);
+  const [, release] = withTimeout(background(), 100);
+  expect(armed()).toBe(true);
+  release();
+  clock.advance(100);
+  expect([armed(), timers()]).toEqual([true, [[1000, false]]]);
+  clock.advance(900);
+  expect(armed()).toBe(false);
+});
