@@ -1,4 +1,4 @@
-import { background, withTimeout } from '@curfew/context';
+import { background, onEnd, withTimeout } from '@curfew/context';
 import { deadlineStatus } from '@curfew/context/spi';
 import { useManualClock, type ManualClock } from '../../../test/manual-clock';
 
@@ -126,4 +126,19 @@ test('what is armed is told: the timer, or the one that looks whether that is ne
   expect([armed(), timers()]).toEqual([true, [[1000, false]]]);
   clock.advance(900);
   expect(armed()).toBe(false);
+});
+
+test('what stays when the released ones are swept out is in order again, from the first on', () => {
+  const [, releaseFirst] = withTimeout(background(), 1);
+  const told = [500, 300].map((ms) => {
+    const [ctx] = withTimeout(background(), ms);
+    const at: number[] = [];
+    onEnd(ctx, () => void at.push(clock.now() - began));
+    return at;
+  });
+  const others = Array.from({ length: 100 }, () => withTimeout(background(), 1000)[1]);
+  releaseFirst();
+  for (const release of others) release();
+  clock.advance(1000);
+  expect(told).toEqual([[500], [300]]);
 });
