@@ -34,7 +34,6 @@ export function supervise(
 ): void {
   const { ctx, caller } = call;
   const { submit, handleError, handleReadyForQuery } = query;
-  const plain = isPlainQuery(client, query);
   const operation =
     options.track === false ? undefined : beginOperation(ctx, { name: 'pg.query', kind: 'client' });
   let state: 'queued' | 'sent' | 'settled' = 'queued';
@@ -68,7 +67,7 @@ export function supervise(
     if (client.pipeline === true) return;
     const at = endingOf(ctx)?.at ?? NaN;
     const endedAt = Number.isNaN(at) ? clock().now() : at;
-    cancelling = cancelInServer(client, { call, endedAt, persistent: plain }, options);
+    cancelling = cancelInServer(client, { call, endedAt, persistent: isPlainQuery(client, query) }, options);
     if (query.cursor === undefined) return;
     // A stream may be idle between two reads, where a cancel has no effect; to destroy it closes its cursor.
     destroyed = true;
