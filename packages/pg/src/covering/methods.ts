@@ -13,7 +13,7 @@ import {
   type Submittable,
 } from '../driver';
 import { callerOf } from '../running/caller';
-import { checkout, takeCheckingOut } from '../running/checkout';
+import { checkout, isOfCheckout } from '../running/checkout';
 import { withCallersStack } from '../running/ended-error';
 import { queryPool } from '../running/pool-query';
 import { submit } from '../running/submit';
@@ -131,7 +131,7 @@ export function poolQuery(original: Method, patch: Patch, options: PgOptions): M
 export function poolConnect(original: Method, patch: Patch): Method {
   return function (this: DriverPool, ...args: unknown[]) {
     const [callback] = args;
-    if (takeCheckingOut()) return original.apply(this as never, args);
+    if (isOfCheckout(callback)) return original.call(this as never, callback);
     if (takeByPoolQuery() && typeof callback === 'function') {
       return original.call(this as never, boundByPoolQuery(callback as Callback));
     }

@@ -4,14 +4,12 @@ import { context } from '@opentelemetry/api';
 import { endOf, refusalOf, tellRefused, type Call } from '../call';
 import type { DriverClient, DriverPool } from '../driver';
 
-/** Whether the call of `pool.connect` to come is one of `checkout`, which calls its waiter back where it belongs. */
-let checkingOut = false;
+/** What `checkout` gives to `pool.connect` at this moment. */
+let arriving: unknown;
 
-/** Tells whoever goes over `pool.connect` so, once. */
-export function takeCheckingOut(): boolean {
-  const taken = checkingOut;
-  checkingOut = false;
-  return taken;
+/** Whether a callback of `pool.connect` is that of `checkout`, which finds its caller by itself. */
+export function isOfCheckout(callback: unknown): boolean {
+  return callback !== undefined && callback === arriving;
 }
 
 type Waiter = (error: unknown, client?: DriverClient, release?: unknown) => void;
@@ -52,11 +50,11 @@ export function checkout(call: Call, pool: DriverPool, waiter: Waiter): void {
     if (waiting) settle(ended);
   };
   context.with(detach(call.ctx), () => {
-    checkingOut = true;
+    arriving = arrived;
     try {
       pool.connect(arrived);
     } finally {
-      checkingOut = false;
+      arriving = undefined;
     }
   });
   if (!waiting || spared) return;
