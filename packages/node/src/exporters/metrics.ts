@@ -1,5 +1,4 @@
 import type { Telemetry } from '@curfew/telemetry';
-import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import type { Resource } from '@opentelemetry/resources';
 import {
   ConsoleMetricExporter,
@@ -9,9 +8,9 @@ import {
   type PushMetricExporter,
 } from '@opentelemetry/sdk-metrics';
 import { defaultMetrics, type Configuration } from '../settings/options';
-import { createOtlpMetrics } from './otlp-exporter';
+import { loadOtlp, loadPrometheus } from './on-demand';
 import type { Transport } from './otlp-transport';
-import { servePrometheus, type PrometheusServer } from './prometheus-server';
+import type { PrometheusServer } from './prometheus-server';
 
 export interface Metrics {
   readonly provider: MeterProvider;
@@ -34,19 +33,15 @@ export function createMetrics({ configuration, resource, telemetry, mayServe }: 
   let server: PrometheusServer | undefined;
   for (const name of configuration.metrics ?? defaultMetrics(configuration)) {
     if (name === 'otlp') {
-      const { exporter, transport } = createOtlpMetrics(configuration);
+      const { exporter, transport } = loadOtlp().createOtlpMetrics(configuration);
       transports.push(transport);
       readers.push(periodic(exporter, configuration, telemetry));
     } else if (name === 'console') {
       readers.push(periodic(new ConsoleMetricExporter(), configuration, telemetry));
     } else if (mayServe) {
-      const reader = new PrometheusExporter({
-        preventServerStart: true,
-        metricProducers: [telemetry.producer({ dialect: 'prometheus' })],
-      });
-      readers.push(reader);
-      const { prometheusHost: host, prometheusPort: port } = configuration;
-      server = servePrometheus({ host, port, reader });
+      const prometheus = loadPrometheus().createPrometheus(configuration, telemetry);
+      readers.push(prometheus.reader);
+      server = prometheus.server;
     }
   }
   return { provider: new MeterProvider({ resource, readers }), server, transports };

@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { context, diag, ROOT_CONTEXT } from '@opentelemetry/api';
 import { ExportResultCode, suppressTracing, type ExportResult } from '@opentelemetry/core';
-import type * as Transformer from '@opentelemetry/otlp-transformer';
+import {
+  JsonMetricsSerializer,
+  JsonTraceSerializer,
+  ProtobufMetricsSerializer,
+  ProtobufTraceSerializer,
+  type ISerializer,
+} from '@opentelemetry/otlp-transformer';
 import { AggregationTemporality, InstrumentType, type PushMetricExporter } from '@opentelemetry/sdk-metrics';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
 import { outsideRequests } from './outside-requests';
@@ -28,10 +34,7 @@ export function createOtlpTraces({ otlp, spanTimeout, spanQueue, spanBatch }: Se
   return createOtlp({
     signal: 'traces',
     values: otlp.traces,
-    serializer:
-      otlp.traces.protocol === 'http/json'
-        ? serializers().JsonTraceSerializer
-        : serializers().ProtobufTraceSerializer,
+    serializer: otlp.traces.protocol === 'http/json' ? JsonTraceSerializer : ProtobufTraceSerializer,
     timeout: Math.min(otlp.traces.timeout, spanTimeout),
     // What is on its way counts as queued, so that a slow Collector cannot make a service hold more than it was told.
     most: Math.max(1, Math.floor(spanQueue / spanBatch)),
@@ -45,10 +48,7 @@ export function createOtlpMetrics(settings: Settings): Otlp<PushMetricExporter> 
   const { exporter, transport } = createOtlp({
     signal: 'metrics',
     values: otlp.metrics,
-    serializer:
-      otlp.metrics.protocol === 'http/json'
-        ? serializers().JsonMetricsSerializer
-        : serializers().ProtobufMetricsSerializer,
+    serializer: otlp.metrics.protocol === 'http/json' ? JsonMetricsSerializer : ProtobufMetricsSerializer,
     timeout,
     // As many as can be on their way within the timeout, and those of a flush and of the shutdown: a delta that is
     // dropped is gone, since the reader has begun the next one.
@@ -56,12 +56,6 @@ export function createOtlpMetrics(settings: Settings): Otlp<PushMetricExporter> 
   });
   const selectAggregationTemporality = (type: InstrumentType) => temporalityOf(type, temporality);
   return { exporter: { ...exporter, selectAggregationTemporality }, transport };
-}
-
-/** They are the better part of what starting costs to load, and most processes on a desk need none. */
-function serializers(): typeof Transformer {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import would load them in any case
-  return require('@opentelemetry/otlp-transformer') as typeof Transformer;
 }
 
 interface Exporter<T> {
@@ -77,7 +71,7 @@ interface PartialAnswer {
 interface OtlpOptions<T> {
   readonly signal: Signal;
   readonly values: OtlpValues;
-  readonly serializer: Transformer.ISerializer<T, PartialAnswer>;
+  readonly serializer: ISerializer<T, PartialAnswer>;
   /** Milliseconds for one export, retries included. */
   readonly timeout: number;
   /** Exports on their way at the same time; more are dropped. */

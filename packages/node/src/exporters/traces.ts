@@ -13,7 +13,7 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import { createSpanBatches } from './span-batches';
 import type { Configuration } from '../settings/options';
-import { createOtlpTraces } from './otlp-exporter';
+import { loadOtlp } from './on-demand';
 import type { Transport } from './otlp-transport';
 
 export interface Traces {
@@ -31,7 +31,7 @@ export function createTraces(configuration: Configuration, resource: Resource, t
     if (name === 'console') {
       processors.push(new SimpleSpanProcessor(new ConsoleSpanExporter()));
     } else {
-      const { exporter, transport } = createOtlpTraces(configuration);
+      const { exporter, transport } = loadOtlp().createOtlpTraces(configuration);
       transports.push(transport);
       processors.push(createSpanBatches(exporter, configuration));
     }
