@@ -1,5 +1,4 @@
-import { from } from '@curfew/context';
-import { checkLimit, checkOptions } from '@curfew/context/spi';
+import { checkLimit, checkOptions, from } from '@curfew/context/spi';
 import type { Context as OtelContext } from '@opentelemetry/api';
 import { query } from './query';
 import type { PgClient } from './types';

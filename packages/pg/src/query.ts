@@ -1,4 +1,5 @@
-import { from, type Context } from '@curfew/context';
+import type { Context } from '@curfew/context';
+import { from } from '@curfew/context/spi';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
 import { callUnder } from './call';
 import { createQuery, isPool, type Callback, type DriverClient } from './driver';

@@ -4,8 +4,7 @@ import {
   type TextMapPropagator,
   type TextMapSetter,
 } from '@opentelemetry/api';
-import { from } from '@curfew/context';
-import { checkFunction, SUPPRESS_TRACING_KEY, wrongType } from '@curfew/context/spi';
+import { checkFunction, from, SUPPRESS_TRACING_KEY, wrongType } from '@curfew/context/spi';
 import {
   headerReader,
   putReceived,

@@ -1,6 +1,6 @@
 import { createContextKey, defaultTextMapGetter, type Context, type TextMapGetter } from '@opentelemetry/api';
-import { withCancel, type Cancel, type CancelContext, type DeriveOptions } from '@curfew/context';
-import { checkLimit, checkOptions, clock, withLimit, wrongType } from '@curfew/context/spi';
+import type { Cancel, CancelContext, DeriveOptions } from '@curfew/context';
+import { checkLimit, checkOptions, clock, withCancel, withLimit, wrongType } from '@curfew/context/spi';
 import { deadlineReceived, type ReceivedDeadline } from './events';
 import { parseConnectTimeout, parseGrpcTimeout, parseTimeoutMs, TIMEOUT_HEADER } from './timeout';
 

@@ -15,6 +15,12 @@ import { carriedBy, endOf, nodeOf } from '../tree/carried';
 // What whoever connects Curfew to a protocol, a framework or a driver works with. It knows contexts, and how they ended;
 // the fields of a node are none of its business.
 
+// The verbs that adapters call, from here as well as from the index: that one brings those that only programs call, and
+// whoever imports `@curfew/node/register` would load them at every start.
+export { afterFunc, onEnd } from '../verbs/on-end';
+export { from, withoutCancel, withValue } from '../verbs/roots';
+export { withCancel } from '../verbs/derive';
+
 export { automaticError, cancelsAutomatically, takeRefusal } from '../guard/automatic';
 export { guarded, installGuard } from '../guard/guard';
 export { isAutomatic, noteCut } from '../guard/own-errors';
@@ -28,7 +34,13 @@ export {
   type NumberRange,
 } from '../plumbing/arguments';
 export { MAX_DELAY } from '../plumbing/clock';
-export { markAutomatic } from '../plumbing/errors';
+export {
+  CanceledError,
+  DeadlineExceededError,
+  isDeadlineExceeded,
+  markAutomatic,
+  reasonOf,
+} from '../plumbing/errors';
 export { globalSlot } from '../plumbing/global-slot';
 export type { AdapterEvent, Hooks, RefusedCall } from '../plumbing/hooks';
 export { SUPPRESS_TRACING_KEY } from '../plumbing/keys';

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe } from 'node:diagnostics_channel';
 import { addAbortListener, defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
-import { onEnd, type Context } from '@curfew/context';
-import { automaticError, globalSlot } from '@curfew/context/spi';
+import type { Context } from '@curfew/context';
+import { automaticError, globalSlot, onEnd } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
 import { budgetFor, endCall } from './outgoing-call';
 

@@ -1,8 +1,9 @@
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { from, type Context } from '@curfew/context';
+import type { Context } from '@curfew/context';
 import {
   automaticError,
   cancelsAutomatically,
+  from,
   installGuard,
   patchMethod,
   takeRefusal,

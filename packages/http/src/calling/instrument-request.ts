@@ -1,10 +1,11 @@
 import http, { type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { from, type Context } from '@curfew/context';
+import type { Context } from '@curfew/context';
 import {
   automaticError,
   cancelsAutomatically,
+  from,
   installGuard,
   patchMethod,
   takeRefusal,

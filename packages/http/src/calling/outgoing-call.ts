@@ -1,6 +1,15 @@
 import { context } from '@opentelemetry/api';
-import { from, isDeadlineExceeded, type Context } from '@curfew/context';
-import { canEnd, endingOf, globalSlot, hooks, isEnforced, SUPPRESS_TRACING_KEY } from '@curfew/context/spi';
+import type { Context } from '@curfew/context';
+import {
+  canEnd,
+  endingOf,
+  from,
+  globalSlot,
+  hooks,
+  isDeadlineExceeded,
+  isEnforced,
+  SUPPRESS_TRACING_KEY,
+} from '@curfew/context/spi';
 import { allowedHosts, formatTimeoutMs, parseTimeoutMs } from '@curfew/propagation';
 
 /** On a request that ends with a context already. Every installed copy sees it. */

@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { isDeadlineExceeded, onEnd, type Context } from '@curfew/context';
-import { automaticError, markAutomatic } from '@curfew/context/spi';
+import type { Context } from '@curfew/context';
+import { automaticError, isDeadlineExceeded, markAutomatic, onEnd } from '@curfew/context/spi';
 import { TIMEOUT_HEADER } from '@curfew/propagation';
 import { budgetFor, deadlinePassed, endCall, FOLLOWING, isOurDeadline } from './outgoing-call';
 

@@ -1,8 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { context, type Context as OtelContext } from '@opentelemetry/api';
-import { withValue } from '@curfew/context';
-import { checkFunction, detach, endingWith, installGuard } from '@curfew/context/spi';
+import { checkFunction, detach, endingWith, installGuard, withValue } from '@curfew/context/spi';
 import { RESPONSE_KEY, tellReceived, type Plant } from '@curfew/propagation';
 import { contextOf, createServed, serve, type Served } from './served-request';
 import { checkServerOptions, type ServerOptions } from './server-options';

@@ -1,13 +1,15 @@
 import type { ServerResponse } from 'node:http';
 import type { Context as OtelContext } from '@opentelemetry/api';
-import { onEnd, withCancel, type Cancel, type CancelContext, type Context } from '@curfew/context';
+import type { Cancel, CancelContext, Context } from '@curfew/context';
 import {
   clock,
   end,
   endingOf,
   guarded,
   isEnforced,
+  onEnd,
   retire,
+  withCancel,
   withLimit,
   type Origin,
 } from '@curfew/context/spi';

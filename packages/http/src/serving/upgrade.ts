@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { context } from '@opentelemetry/api';
-import { withCancel, withoutCancel } from '@curfew/context';
-import { checkFunction, end, isEnforced, retire } from '@curfew/context/spi';
+import { checkFunction, end, isEnforced, retire, withCancel, withoutCancel } from '@curfew/context/spi';
 import { thisSide } from './shutdown';
 import { connectionLost, socketClosedByPeer } from './who-closed';
 

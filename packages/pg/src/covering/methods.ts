@@ -1,5 +1,5 @@
-import { from, type Context } from '@curfew/context';
-import { canEnd, isEnforced, type Patch } from '@curfew/context/spi';
+import type { Context } from '@curfew/context';
+import { canEnd, from, isEnforced, type Patch } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import { callUnder, type Call } from '../call';
 import { lostTo } from '../cancelling/lost-client';

@@ -1,5 +1,4 @@
-import { afterFunc } from '@curfew/context';
-import { detach } from '@curfew/context/spi';
+import { afterFunc, detach } from '@curfew/context/spi';
 import { context } from '@opentelemetry/api';
 import { endOf, refusalOf, tellRefused, type Call } from '../call';
 import type { DriverClient, DriverPool } from '../driver';

@@ -1,5 +1,10 @@
-import { CanceledError, DeadlineExceededError, isDeadlineExceeded, type Context } from '@curfew/context';
-import { automaticError } from '@curfew/context/spi';
+import type { Context } from '@curfew/context';
+import {
+  automaticError,
+  CanceledError,
+  DeadlineExceededError,
+  isDeadlineExceeded,
+} from '@curfew/context/spi';
 
 /**
  * The error of a query that the server stopped because its context ended. The context's own error is one object

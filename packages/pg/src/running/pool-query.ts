@@ -1,4 +1,4 @@
-import { reasonOf } from '@curfew/context';
+import { reasonOf } from '@curfew/context/spi';
 import type { Call } from '../call';
 import { createQuery, type Callback, type DriverPool } from '../driver';
 import type { PgOptions } from '../types';

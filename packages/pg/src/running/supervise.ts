@@ -1,5 +1,4 @@
-import { afterFunc } from '@curfew/context';
-import { beginOperation, clock, endingOf } from '@curfew/context/spi';
+import { afterFunc, beginOperation, clock, endingOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { endOf, tellRefused, type Call } from '../call';
 import { cancelInServer, type Cancelling } from '../cancelling/backend-cancel';

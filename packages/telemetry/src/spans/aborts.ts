@@ -1,4 +1,4 @@
-import { reasonOf } from '@curfew/context';
+import { reasonOf } from '@curfew/context/spi';
 
 /** What the errors of a cancellation are called: by name, by code, by DOMException's numbers, by message. */
 const ABORTS = new Set<unknown>([
