@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brief, machine, printRow } from './paired.mjs';
+import { brief, machine, median, printRow } from './paired.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const node = join(root, 'packages/node');
@@ -106,7 +106,8 @@ try {
     ]);
     console.log(`| ${kind} | ms | more than an empty program, median (quartiles) |\n|---|---|---|`);
     for (const name of names) printRow(name, names[0], rounds, 1);
-    console.log();
+    const [hand, ours] = names.slice(-2).map((name) => found.map((figures) => figures.get(name)[kind]));
+    console.log(`\n${median(ours.map((ms, start) => ms / hand[start])).toFixed(2)} × the SDK by hand\n`);
   }
   const packages = run(['--require', watched, '--import', register, nothing]);
   const sum = (pick) => packages.reduce((total, [, each]) => total + pick(each), 0);

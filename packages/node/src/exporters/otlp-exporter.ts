@@ -16,6 +16,8 @@ import { createTransport, type Destination, type Transport } from './otlp-transp
 import { otlpName, OTLP_SETTINGS, type Signal } from '../settings/otlp-settings';
 import type { OtlpValues, Settings } from '../settings/settings';
 
+export { createSpanBatches } from './span-batches';
+
 // Why this is ours. OpenTelemetry's `createOtlpNetworkExportDelegate` would take our transport and count, serialize and
 // read the answer: some thirty lines here for ten that adapt to it. But it tells an export as done when it is, and until
 // then the SDK's batches and readers hold a timer that keeps a finished process for as long as an export may take, thirty

@@ -11,7 +11,6 @@ import {
   type Sampler,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
-import { createSpanBatches } from './span-batches';
 import type { Configuration } from '../settings/options';
 import { loadOtlp } from './on-demand';
 import type { Transport } from './otlp-transport';
@@ -31,7 +30,8 @@ export function createTraces(configuration: Configuration, resource: Resource, t
     if (name === 'console') {
       processors.push(new SimpleSpanProcessor(new ConsoleSpanExporter()));
     } else {
-      const { exporter, transport } = loadOtlp().createOtlpTraces(configuration);
+      const { createOtlpTraces, createSpanBatches } = loadOtlp();
+      const { exporter, transport } = createOtlpTraces(configuration);
       transports.push(transport);
       processors.push(createSpanBatches(exporter, configuration));
     }
