@@ -226,6 +226,20 @@ describe('two installed copies of one protocol', () => {
     expect(child.toString()).toBe('context.Background.WithCancel.WithCancel');
   });
 
+  test.each(pairs)('cancel at once within what a merge ends, with $name', ({ up, down }) => {
+    const [root, cancelRoot] = up.api.withCancel(up.api.background());
+    const [merged] = down.api.merge(down.api.background(), root);
+    const [other, cancelOther] = up.api.withCancel(up.api.background());
+    const said: string[] = [];
+    up.api.onEnd(other, () => said.push('other ended'));
+    up.api.onEnd(merged, () => {
+      cancelOther('why');
+      said.push('its cancel returned');
+    });
+    cancelRoot('why');
+    expect(said).toEqual(['other ended', 'its cancel returned']);
+  });
+
   test.each(pairs)('share the deadline, the clock and the timer, with $name', ({ up, down }) => {
     const { clock, restore } = useManualClock();
     const [parent] = up.api.withTimeout(up.api.background(), 50, { cause: 'late' });

@@ -36,6 +36,12 @@ export interface Guard {
   said: boolean;
 }
 
+/** Contexts that have ended, whose callbacks are to be called. */
+export interface Delivery {
+  readonly nodes: readonly ContextNode[];
+  readonly ending: Ending;
+}
+
 /** What all installed copies of one protocol share. */
 export interface Runtime {
   readonly board: HookBoard;
@@ -55,6 +61,10 @@ export interface Runtime {
   synchronous: Operation | undefined;
   /** Whether it has been looked into whether there is a ContextManager. */
   managerKnown: boolean;
+  /** Ends that callbacks of others brought about, and that these deliver. */
+  readonly followers: Delivery[];
+  /** Whether the next end to begin is one of them. */
+  following: boolean;
   /** Monotonic ms of the last time that a loop which computes gave way. */
   yieldedAt: number;
 }
@@ -79,5 +89,7 @@ export const runtime: Runtime = globalSlot('@curfew/context.runtime', PROTOCOL, 
   names: new WeakMap(),
   synchronous: undefined,
   managerKnown: false,
+  followers: [],
+  following: false,
   yieldedAt: -Infinity,
 }));

@@ -1,32 +1,23 @@
 import { context } from '@opentelemetry/api';
 import type { Callback, ContextNode, Ending } from '../plumbing/protocol';
-import { runtime } from '../plumbing/runtime';
+import { runtime, type Delivery } from '../plumbing/runtime';
 
-/** Contexts that have ended, whose callbacks are to be called. */
-interface Delivery {
-  readonly nodes: readonly ContextNode[];
-  readonly ending: Ending;
-}
-
-/**
- * Ends that a callback of kind `due` brought about (merge), while another end is delivered. Their callbacks come before
- * the next one of that end, but from its loop and not from within the callback: no recursion, however long the chain of
- * what is merged with what is merged.
- */
-const followers: Delivery[] = [];
-let following = false;
+// An end that a callback of kind `due` brings about (merge), while another end is delivered, is a follower: its callbacks
+// come before the next one of that end, but from its loop and not from within the callback. No recursion, however long
+// the chain of what is merged with what is merged. The copy that ends a context need not be the one that calls callbacks,
+// so all copies share what says so.
 
 /** Whether the end that begins now is such a one. What it makes others do in its course is not. */
 export function isFollower(): boolean {
-  const answer = following;
-  following = false;
+  const answer = runtime.following;
+  runtime.following = false;
   return answer;
 }
 
 /** Calls the callbacks of contexts that have ended, at once or, for a follower, as soon as it has its turn. */
 export function deliver(nodes: readonly ContextNode[], ending: Ending, follower: boolean): void {
   const delivery = { nodes, ending };
-  if (follower) followers.push(delivery);
+  if (follower) runtime.followers.push(delivery);
   else carryOut(delivery, true);
 }
 
@@ -57,10 +48,11 @@ function notify(nodes: readonly ContextNode[], outermost: boolean): void {
 }
 
 function callFollowing(callback: Callback, active: unknown, outermost: boolean): void {
+  const { followers } = runtime;
   const first = followers.length;
-  following = true;
+  runtime.following = true;
   call(callback, active);
-  following = false;
+  runtime.following = false;
   if (!outermost) return;
   for (let index = first; index < followers.length; index++) carryOut(followers[index] as Delivery, false);
   followers.length = first;
