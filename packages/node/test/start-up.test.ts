@@ -60,7 +60,7 @@ const MOST: Readonly<Record<string, number>> = {
   http: 20,
   node: 28,
   propagation: 8,
-  telemetry: 41,
+  telemetry: 42,
 };
 
 const SDK = [
