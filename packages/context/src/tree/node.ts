@@ -20,6 +20,11 @@ import { lookup, put } from './view';
 /** A cancellable context: the node of the tree, and the view of it that users hold, in one object. */
 export class TreeNode implements CancelContext, ContextNode {
   declare readonly protocol: number;
+  // Declared only: parameter properties are written twice, as fields of the class and by the constructor.
+  declare readonly name: string | undefined;
+  declare flags: number;
+  declare readonly layers: Layer;
+  declare parent: ContextNode | undefined;
   prev: ContextNode | undefined = undefined;
   next: ContextNode | undefined = undefined;
   firstChild: ContextNode | undefined = undefined;
@@ -34,12 +39,12 @@ export class TreeNode implements CancelContext, ContextNode {
   operations: Operations | undefined = undefined;
   slot = -1;
 
-  constructor(
-    readonly name: string | undefined,
-    public flags: number,
-    readonly layers: Layer,
-    public parent: ContextNode | undefined,
-  ) {}
+  constructor(name: string | undefined, flags: number, layers: Layer, parent: ContextNode | undefined) {
+    this.name = name;
+    this.flags = flags;
+    this.layers = layers;
+    this.parent = parent;
+  }
 
   get [LAYERS](): Layer {
     return this.layers;

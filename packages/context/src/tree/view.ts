@@ -7,14 +7,23 @@ import type { Context } from '../plumbing/types';
 
 /** A context that adds one value to another, or that shows a foreign one with Curfew's methods. */
 export class View implements Context, Layer {
-  readonly depth: number;
+  // Declared only, as in the node: each would be written twice.
+  declare readonly node: ContextNode | RootMark | undefined;
+  declare readonly key: symbol | undefined;
+  declare readonly value: unknown;
+  declare readonly rest: Layer | undefined;
+  declare readonly depth: number;
 
   constructor(
-    readonly node: ContextNode | RootMark | undefined,
-    readonly key: symbol | undefined,
-    readonly value: unknown,
-    readonly rest: Layer | undefined,
+    node: ContextNode | RootMark | undefined,
+    key: symbol | undefined,
+    value: unknown,
+    rest: Layer | undefined,
   ) {
+    this.node = node;
+    this.key = key;
+    this.value = value;
+    this.rest = rest;
     this.depth = rest === undefined ? 1 : rest.depth + 1;
   }
 
