@@ -63,12 +63,12 @@ export function distinctEnding(node: ContextNode): Ending {
 
 /**
  * Ends the context whose deadline has passed by the clock, if any on the path has. Returns the time, or NaN where it
- * did not have to be read.
+ * did not have to be read; it is not where it is `known`, from this very turn.
  */
-export function expireIfDue(node: ContextNode): number {
+export function expireIfDue(node: ContextNode, known = NaN): number {
   const due = node.due;
-  if (due === undefined || due.node === undefined || node.ending !== undefined) return NaN;
-  const now = runtime.clock.now();
+  if (due === undefined || due.node === undefined || node.ending !== undefined) return known;
+  const now = Number.isNaN(known) ? runtime.clock.now() : known;
   if (now >= due.at) expire(due.node, now, 'check');
   return now;
 }

@@ -143,7 +143,8 @@ function deriveFrom(
   flags: number,
   now: number,
 ): TreeNode {
-  if (up.due !== undefined && up.ending === undefined) expireIfDue(up);
+  // One reading for both: whether the parent's deadline has passed, and when this one started.
+  const startedAt = up.due === undefined ? now : expireIfDue(up, now);
   const layers = layersOf(parent);
   let node: TreeNode;
   if (up.ending === undefined) {
@@ -164,7 +165,7 @@ function deriveFrom(
     return node;
   }
   const { hooks } = runtime.board;
-  if (hooks.contextStarted !== undefined) hooks.contextStarted({ node, now });
+  if (hooks.contextStarted !== undefined) hooks.contextStarted({ node, now: startedAt });
   return node;
 }
 
