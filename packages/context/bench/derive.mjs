@@ -64,6 +64,35 @@ function deriveAndCancel(siblings) {
   };
 }
 
+function timeoutAndRelease(parentsMs) {
+  return {
+    floor() {
+      const parent = floorRoot();
+      return (count) => {
+        for (let index = 0; index < count; index++) {
+          const node = floorNode(parent);
+          node.at = performance.now() + 1000;
+          const cancel = floorCancel(node);
+          sink.value = cancel;
+          cancel();
+        }
+        return count;
+      };
+    },
+    curfew() {
+      const [parent] = curfew.withTimeout(root, parentsMs);
+      return (count) => {
+        for (let index = 0; index < count; index++) {
+          const [ctx, cancel] = curfew.withTimeout(parent, 60_000);
+          sink.value = ctx;
+          cancel();
+        }
+        return count;
+      };
+    },
+  };
+}
+
 /** Deriving and ending one context. */
 export const deriveRows = {
   'derive and cancel': { unit: 'ns', count: 200_000, slow: 5000, contenders: deriveAndCancel(0) },
@@ -78,30 +107,7 @@ export const deriveRows = {
     count: 100_000,
     slow: 1000,
     contenders: {
-      floor: () => {
-        const parent = floorRoot();
-        return (count) => {
-          for (let index = 0; index < count; index++) {
-            const node = floorNode(parent);
-            node.at = performance.now() + 1000;
-            const cancel = floorCancel(node);
-            sink.value = cancel;
-            cancel();
-          }
-          return count;
-        };
-      },
-      curfew: () => {
-        const [parent] = curfew.withCancel(root);
-        return (count) => {
-          for (let index = 0; index < count; index++) {
-            const [ctx, cancel] = curfew.withTimeout(parent, 60_000);
-            sink.value = ctx;
-            cancel();
-          }
-          return count;
-        };
-      },
+      ...timeoutAndRelease(Infinity),
       native: () => {
         const parent = new AbortController();
         return (count) => {
@@ -127,5 +133,11 @@ export const deriveRows = {
         };
       },
     },
+  },
+  // As in a server whose requests have a deadline.
+  'derive with a timeout under a deadline, release': {
+    unit: 'ns',
+    count: 100_000,
+    contenders: timeoutAndRelease(120_000),
   },
 };
