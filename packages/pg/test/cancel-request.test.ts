@@ -45,8 +45,11 @@ test('the key never goes over the wire in the clear where the session is encrypt
   const impostor = createServer((near) => {
     near.on('error', () => undefined);
     // The session is what it should be, and whoever dials after it is told that there is no TLS.
-    if (sessions++ === 0) near.pipe(connect(db.postgres.port, '127.0.0.1')).pipe(near);
-    else near.on('data', (data) => near.write('N') && received.push(data.toString('hex')));
+    if (sessions++ === 0) {
+      const server = connect(db.postgres.port, '127.0.0.1');
+      server.on('error', () => near.destroy());
+      near.pipe(server).pipe(near);
+    } else near.on('data', (data) => near.write('N') && received.push(data.toString('hex')));
   });
   await new Promise<void>((resolve) => impostor.unref().listen(0, '127.0.0.1', resolve));
   const { port } = impostor.address() as AddressInfo;
