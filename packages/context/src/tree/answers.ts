@@ -38,8 +38,8 @@ export function dateOf(due: Due): Date {
 export function remainingOf(node: ContextNode): number {
   const due = node.due;
   if (due === undefined) return Infinity;
-  if (node.ending === undefined) expireIfDue(node);
-  return Math.max(0, due.at - runtime.clock.now());
+  const now = expireIfDue(node);
+  return Math.max(0, due.at - (Number.isNaN(now) ? runtime.clock.now() : now));
 }
 
 interface Events {
