@@ -9,7 +9,7 @@ import {
   type Cancel,
   type CancelContext,
 } from '@curfew/context';
-import { end, nodeOf, retire, subscribe } from '@curfew/context/spi';
+import { end, endingOf, nodeOf, retire, subscribe, takeRefusal } from '@curfew/context/spi';
 import { spawnSync } from 'node:child_process';
 import { getEventListeners } from 'node:events';
 
@@ -279,6 +279,17 @@ describe('outcomes', () => {
     cancelChild('later');
     expect(child.cause()).toBe('later');
     expect(told).not.toHaveBeenCalled();
+  });
+
+  test('retired requests share one record of their end, until a refusal has to be counted for one of them', () => {
+    const requests = Array.from({ length: 3 }, () => withTimeout(background(), 1000)[0]);
+    for (const request of requests) retire(request);
+    const [first, second, third] = requests.map((request) => endingOf(request));
+    expect(first).toBe(second);
+    expect(takeRefusal(requests[2] as CancelContext)).toBe(true);
+    expect(endingOf(requests[2] as CancelContext)).not.toBe(third);
+    expect(endingOf(requests[2] as CancelContext)).toMatchObject({ outcome: 'completed', retired: true });
+    expect(requests.map((request) => request.err())).toEqual([undefined, undefined, undefined]);
   });
 
   test('an adapter ends a context with an origin of its own, canceled unless it says otherwise', () => {

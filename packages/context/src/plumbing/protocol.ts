@@ -24,7 +24,7 @@ export interface Ending {
   readonly reason: Reason | undefined;
   /** The origin at the originating node; for every other node that it reached, read `parent`. */
   readonly origin: Origin;
-  /** The originating node; `undefined` for the end that completed releases without listeners share. */
+  /** The originating node; `undefined` for the ends that releases without listeners and finished requests share. */
   readonly node: ContextNode | undefined;
   /** Monotonic ms of the cancel, or of the deadline itself. NaN where nobody listened to the hooks. */
   readonly at: number;

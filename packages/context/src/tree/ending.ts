@@ -43,6 +43,9 @@ class End implements Ending {
  */
 const RELEASED: Ending = new End('completed', 'caller', undefined, NaN, NaN, undefined, false, undefined);
 
+/** The end that every request whose response finished shares: whoever is told of one is told the node and the time. */
+const RETIRED: Ending = new End('completed', 'caller', undefined, NaN, NaN, undefined, true, undefined);
+
 /** The one error of the cancellation that ended this node. */
 export function errorOf(node: ContextNode): CanceledError | DeadlineExceededError {
   const ending = distinctEnding(node);
@@ -53,12 +56,12 @@ export function errorOf(node: ContextNode): CanceledError | DeadlineExceededErro
   return (ending.error = ending.automatic ? markAutomatic(error) : error);
 }
 
-/** The ending of an ended node and of nobody else's end: in place of the one that releases share, one is made for it. */
+/** The ending of an ended node and of nobody else's end: in place of one that many share, one is made for it. */
 export function distinctEnding(node: ContextNode): Ending {
   const ending = node.ending as Ending;
   // Told by its field: another installed copy has one of its own.
   if (ending.node !== undefined) return ending;
-  return (node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, false, undefined));
+  return (node.ending = new End('completed', 'caller', node, NaN, NaN, undefined, ending.retired, undefined));
 }
 
 /**
@@ -269,7 +272,7 @@ function finish(root: ContextNode, ending: End): void {
  */
 export function retireNode(node: ContextNode, now = NaN): void {
   if (node.ending !== undefined) return;
-  node.ending = new End('completed', 'caller', node, now, now, undefined, true, undefined);
+  node.ending = RETIRED;
   leave(node);
   letGo(node);
   node.due = undefined;
