@@ -1,4 +1,4 @@
-import { active, background, run, track, withCancel, type Context } from '@curfew/context';
+import { active, background, merge, run, track, withCancel, type Context } from '@curfew/context';
 import { end, nodeOf } from '@curfew/context/spi';
 import { context, ROOT_CONTEXT, SpanKind, trace, TraceFlags, type Span } from '@opentelemetry/api';
 import { suppressTracing } from '@opentelemetry/core';
@@ -100,6 +100,23 @@ test('a request that came without a trace is told of in that of its own span', (
   end(ctx, { origin: 'client_disconnect' });
   server.end();
   expect(placeOf('curfew.cancel')).toEqual(childOf(server));
+});
+
+test('each cancellation in a chain of merges is told of where its own context is, in whatever order they are delivered', () => {
+  observed = observe();
+  const [ctx, cancel] = withCancel(background(), { name: 'first' });
+  const [second] = merge(background(), ctx, { name: 'second' });
+  const [third] = merge(background(), second, { name: 'third' });
+  const open = [ctx, second, third].map((each) => observed.tracer.startSpan('work', {}, each));
+  cancel('why');
+  open.forEach((span) => span.end());
+  const parents = observed
+    .exported('curfew.cancel')
+    .map(({ attributes, parentSpanContext }) => [
+      attributes['curfew.context.name'],
+      open.findIndex((span) => span.spanContext().spanId === parentSpanContext?.spanId),
+    ]);
+  expect(Object.fromEntries(parents)).toEqual({ first: 0, second: 1, third: 2 });
 });
 
 test('a context that was derived with tracing suppressed, as in an exporter, gets no span of ours', async () => {

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { background, withCancel, withTimeout, type CancelContext } from '@curfew/context';
+import { background, merge, withCancel, withTimeout, type CancelContext } from '@curfew/context';
 import { install, type Telemetry } from '@curfew/telemetry';
 import { scrape, total, type Samples } from './exposition';
 
@@ -59,3 +59,18 @@ test('unless asked for nothing is watched, and a context that nobody ends stays 
   expect(total(samples, 'curfew_context_lost_total')).toBe(0);
   expect(total(samples, 'curfew_context_active', 'name="forgotten"')).toBe(10);
 });
+
+test('nothing is kept of a chain of merges that was cancelled', async () => {
+  telemetry = install();
+  const gone = cancelChain();
+  await eventually(() => gone.every((each) => each.deref() === undefined));
+  expect(gone.map((each) => each.deref())).toEqual([undefined, undefined, undefined]);
+});
+
+function cancelChain(): WeakRef<CancelContext>[] {
+  const [first, cancel] = withCancel(background());
+  const [second] = merge(background(), first);
+  const [third] = merge(background(), second);
+  cancel('why');
+  return [first, second, third].map((each) => new WeakRef(each));
+}

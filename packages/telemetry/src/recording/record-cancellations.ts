@@ -47,7 +47,6 @@ export interface CancellationParts {
 
 /** A cancellation from its marking until its last listener has returned. */
 interface Delivery {
-  readonly ending: Ending;
   readonly name: number;
   /** The first span open under the originating node, and the one that exemplars lead to. */
   readonly first: SpanContext | undefined;
@@ -60,8 +59,8 @@ export function createCancellations(parts: CancellationParts): Cancellations {
   const { cancellations, overflows } = store.numbers;
   const { fanout, lateness } = store.histograms;
   const origins = store.labels['curfew.cancel.origin'];
-  /** Innermost last: a listener may cancel something else. */
-  const deliveries: Delivery[] = [];
+  /** Several at a time, which end in any order: a listener may cancel something else, and a merge ends with its other. */
+  const deliveries = new Map<Ending, Delivery>();
   let marked = 0;
 
   function record(ending: Ending, name: number, span: SpanContext | undefined): void {
@@ -94,7 +93,7 @@ export function createCancellations(parts: CancellationParts): Cancellations {
       if (ending.node === node) {
         const first = running.firstSpan(row, node);
         const span = exemplars.kept ? spanOfContext(node, first) : undefined;
-        deliveries.push({ ending, name, first, span });
+        deliveries.set(ending, { name, first, span });
         marked = 0;
         record(ending, name, span);
       }
@@ -120,7 +119,8 @@ export function createCancellations(parts: CancellationParts): Cancellations {
       if (reason === undefined || node === undefined) return;
       const now = risingNow(rising);
       // There is none where telemetry was installed in the middle of a cancellation.
-      const delivery = deliveries.at(-1)?.ending === ending ? deliveries.pop() : undefined;
+      const delivery = deliveries.get(ending);
+      deliveries.delete(ending);
       durations.propagation(reason, 'in_process', now - ending.at, () => delivery?.span);
       curfewSpans.cancelled(
         ending,
