@@ -33,11 +33,9 @@ const TARGETS = {
   ending: {
     folder: 'context',
     tests: [
-      ...context('ending deadlines work merge automatic foreign-signal'),
-      ...conformance(
-        'go-tree go-cancel go-deadlines go-causes abort-signal-order properties javascript-listeners',
-      ),
-      ...context('guard outlived'),
+      ...conformance('go-cancel go-deadlines'),
+      ...context('let-go automatic ending work deadlines merge another-protocol foreign-signal'),
+      ...conformance('go-tree go-causes abort-signal-order javascript-listeners properties'),
     ],
   },
   deadlines: {
@@ -64,10 +62,10 @@ const TARGETS = {
       'who-closed answer-at-deadline listener timeout-answer instrument-server kept silenced-response kill-switch nobody-handles',
     ),
   },
-  'backend-cancel': { folder: 'pg', tests: pg('cancel-request query left-behind innocents instrument pool') },
+  'backend-cancel': { folder: 'pg', tests: pg('cancel-timers query cancel-request innocents streams') },
 };
 
-/** How much longer than without a mutation the tests may take before they count as stuck, which is noticed too. */
+/** How much longer than without a mutation the tests of a file may take before they count as stuck, which is noticed too. */
 const PATIENCE = { factor: 2, ms: 10_000 };
 
 const chosen = process.argv.slice(2);
@@ -85,6 +83,17 @@ const place = (test) => order.findIndex((it) => test.path.endsWith(it));
 module.exports = class extends Sequencer {
   sort(tests) {
     return [...tests].sort((a, b) => place(a) - place(b));
+  }
+};
+`;
+
+/** One test that fails is enough: the others of its file are left out. */
+const UNTIL_FAILURE = `
+const { TestEnvironment } = require('jest-environment-node');
+module.exports = class extends TestEnvironment {
+  handleTestEvent({ name, test }) {
+    if (name === 'test_fn_failure' || name === 'hook_failure') this.failed = true;
+    else if (name === 'test_start' && this.failed) test.mode = 'skip';
   }
 };
 `;
@@ -123,6 +132,7 @@ function copyTree() {
   });
   mkdirSync(join(copy, 'tmp'));
   writeFileSync(join(copy, 'as-listed.cjs'), AS_LISTED);
+  writeFileSync(join(copy, 'until-failure.cjs'), UNTIL_FAILURE);
 }
 
 /** Tries the mutations of one file that are chosen; returns how many things there are to put right. */
@@ -144,8 +154,7 @@ async function tryAll(name, isChosen) {
   const unmutated = await run(tests, Infinity);
   if (!unmutated.passed)
     throw new Error(`The tests of ${name} fail without a mutation:\n${unmutated.output}`);
-  const took = performance.now() - begin;
-  const patience = PATIENCE.factor * took + PATIENCE.ms;
+  const patience = PATIENCE.factor * unmutated.longest + PATIENCE.ms;
 
   const mutations = mutationsOf(file, source).filter(({ key }) => isChosen(key));
   const allowed = Object.fromEntries(Object.entries(ALLOWED[name] ?? {}).filter(([key]) => isChosen(key)));
@@ -190,6 +199,8 @@ function run(tests, patience) {
     '--bail',
     '--testSequencer',
     join(copy, 'as-listed.cjs'),
+    '--env',
+    join(copy, 'until-failure.cjs'),
     '--runTestsByPath',
     ...tests,
   ];
@@ -205,13 +216,24 @@ function run(tests, patience) {
   running = child;
   return new Promise((settle) => {
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk));
-    const stuck = patience === Infinity ? undefined : setTimeout(() => stop(child), patience);
+    // Jest says something whenever a file is through.
+    let heard = performance.now();
+    let longest = 0;
+    let stuck;
+    const hear = (chunk) => {
+      output += chunk;
+      longest = Math.max(longest, performance.now() - heard);
+      heard = performance.now();
+      clearTimeout(stuck);
+      if (patience !== Infinity && child.exitCode === null) stuck = setTimeout(() => stop(child), patience);
+    };
+    hear('');
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', hear);
     child.on('exit', (code) => {
       clearTimeout(stuck);
       // What the tests started and did not end.
       stop(child);
-      settle({ passed: code === 0, output });
+      settle({ passed: code === 0, output, longest });
     });
   });
 }
