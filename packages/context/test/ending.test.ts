@@ -239,6 +239,12 @@ describe('outcomes', () => {
     expect(ends.map(({ outcome }) => outcome)).toEqual(['canceled', 'canceled', 'canceled']);
   });
 
+  test('the error of an end without a cause has none, and prints none', () => {
+    const [ctx, cancel] = withCancel(background());
+    cancel();
+    expect(Object.hasOwn(ctx.err() as Error, 'cause')).toBe(false);
+  });
+
   test('a context born done is never counted, and ends nothing', () => {
     const started = jest.fn();
     const [ctx, cancel] = withCancel(background());

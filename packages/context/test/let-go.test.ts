@@ -1,0 +1,146 @@
+import { background, onEnd, withCancel, withSignal, withTimeout } from '@curfew/context';
+import {
+  beginOperation,
+  nodeOf,
+  retire,
+  subscribe,
+  type ContextNode,
+  type Ending,
+} from '@curfew/context/spi';
+import { useManualClock } from '../../../test/manual-clock';
+
+/** What a node holds of the tree that it was in, but for its parent, whom it is named after. */
+const heldBy = ({
+  firstChild,
+  lastChild,
+  prev,
+  next,
+  firstCallback,
+  lastCallback,
+  operations,
+}: ContextNode) =>
+  [firstChild, lastChild, prev, next, firstCallback, lastCallback, operations].filter(
+    (each) => each !== undefined,
+  );
+
+function contexts() {
+  const [top, cancel] = withCancel(background());
+  const [first] = withCancel(top);
+  const [middle, cancelMiddle] = withCancel(top);
+  const [last] = withTimeout(top, 60_000);
+  const [inner] = withCancel(middle);
+  const [innermost] = withCancel(inner);
+  const [beside] = withCancel(inner);
+  const all = { top, first, middle, last, inner, innermost, beside };
+  for (const ctx of Object.values(all)) {
+    onEnd(ctx, () => undefined);
+    beginOperation(ctx, { name: 'never settles' });
+  }
+  const nodes = Object.values(all).map((ctx) => nodeOf(ctx) as ContextNode);
+  return { ...all, nodes, cancel, cancelMiddle };
+}
+
+describe('one context that a program holds on to keeps no other', () => {
+  test('of a tree that has been cancelled', () => {
+    const { nodes, cancel } = contexts();
+    cancel('why');
+    expect(nodes.map(heldBy)).toEqual(nodes.map(() => []));
+  });
+
+  test('that has ended before those beside it', () => {
+    const { middle, cancelMiddle, nodes, cancel } = contexts();
+    cancelMiddle('why');
+    expect(heldBy(nodeOf(middle) as ContextNode)).toEqual([]);
+    cancel('why');
+    expect(nodes.map(heldBy)).toEqual(nodes.map(() => []));
+  });
+
+  test('that was released, of those beside it', () => {
+    const [parent] = withCancel(background());
+    const [[, ,], [ctx, cancel], [, ,]] = [withCancel(parent), withCancel(parent), withCancel(parent)];
+    cancel();
+    expect(heldBy(nodeOf(ctx) as ContextNode)).toEqual([]);
+  });
+
+  test('that was retired, nor do those that go on without it', () => {
+    const { top, first, middle, last, nodes } = contexts();
+    retire(top);
+    expect(heldBy(nodeOf(top) as ContextNode)).toEqual([]);
+    const roots = [first, middle, last].map((ctx) => nodeOf(ctx) as ContextNode);
+    expect(roots.map(({ parent, prev, next }) => [parent, prev, next])).toEqual(
+      roots.map(() => [undefined, undefined, undefined]),
+    );
+    expect(nodes.slice(1).every(({ ending }) => ending === undefined)).toBe(true);
+  });
+});
+
+test('a signal that is let go of slowly while a tree ends may ask what is not yet reached: the deadline has gone', () => {
+  const { clock, restore } = useManualClock();
+  const [top, cancel] = withTimeout(background(), 1_000);
+  const { signal } = new AbortController();
+  withSignal(top, signal);
+  const [beside] = withCancel(top);
+  const asked: unknown[] = [];
+  signal.removeEventListener = () => {
+    clock.advance(1_000);
+    try {
+      asked.push(beside.err());
+    } catch (error) {
+      asked.push(error);
+    }
+  };
+  cancel('why');
+  restore();
+  expect(asked).toEqual([undefined]);
+  expect(beside.cause()).toBe('why');
+});
+
+describe('an end that nobody asks about', () => {
+  test('makes no error: where no signal was read, nobody pays for one', () => {
+    const [ctx, cancel] = withCancel(background());
+    const [child] = withCancel(ctx);
+    cancel('why');
+    const ending = nodeOf(child)?.ending;
+    expect(ending?.error).toBeUndefined();
+    expect(child.err()).toBe(ending?.error);
+  });
+
+  test('is one for every release of a context with nobody to tell, whose error is its own', () => {
+    const [[first, releaseFirst], [second, releaseSecond]] = [
+      withCancel(background()),
+      withCancel(background()),
+    ];
+    releaseFirst();
+    releaseSecond();
+    expect(nodeOf(first)?.ending).toBe(nodeOf(second)?.ending);
+    expect(first.err()).not.toBe(second.err());
+    expect(first.err()).toBe(first.err());
+  });
+});
+
+test('whoever is told of ends is told when: the instant of a cancel is noted, and a release says what it read', () => {
+  const { clock, restore } = useManualClock();
+  const told: [Ending['outcome'], at: number, markedAt: number, now: number][] = [];
+  const stop = subscribe({
+    contextEnded: ({ ending: { outcome, at, markedAt }, now }) =>
+      void told.push([outcome, at, markedAt, now]),
+  });
+  const now = clock.now();
+  for (const cause of ['why', undefined]) {
+    const [ctx, cancel] = withCancel(background());
+    withCancel(ctx);
+    cancel(cause);
+  }
+  const [limited, release] = withTimeout(background(), 1_000);
+  limited.signal.addEventListener('abort', () => undefined);
+  release();
+  stop();
+  restore();
+  expect(told).toEqual([
+    ['canceled', now, now, now],
+    ['canceled', now, now, now],
+    ['completed', NaN, NaN, now],
+    ['completed', NaN, NaN, now],
+    ['completed', now, now, now],
+  ]);
+});
