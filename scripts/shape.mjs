@@ -18,7 +18,7 @@ const FLOORS = {
   telemetry: 13,
   inspector: 8,
   dashboards: 6,
-  node: 9,
+  node: 11,
   'throwaway-postgres': 5,
   demo: 7,
   'eslint-plugin': 6,
