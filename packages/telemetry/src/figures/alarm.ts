@@ -1,4 +1,5 @@
-import { clock, MAX_DELAY, type Clock } from '@curfew/context/spi';
+import { MAX_DELAY, type Clock } from '@curfew/context/spi';
+import { clock } from '../core';
 
 /**
  * One timer for the next instant at which something has to be noticed; it keeps no process alive. The clock in force

@@ -1,5 +1,5 @@
-import { clock } from '@curfew/context/spi';
 import { TraceFlags, type SpanContext } from '@opentelemetry/api';
+import { clock } from '../core';
 import type { Histogram, Numbers } from './store';
 
 /** One measurement of a series with the span that it was made under: the way from a figure to a trace. */

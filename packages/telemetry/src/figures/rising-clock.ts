@@ -1,4 +1,4 @@
-import { clock } from '@curfew/context/spi';
+import { clock } from '../core';
 
 /**
  * The time that figures go by: monotonic, whatever the clock in force does. Set back, or no number for a while, it

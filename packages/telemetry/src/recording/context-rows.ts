@@ -1,4 +1,5 @@
-import { clock, Flag, type ContextNode } from '@curfew/context/spi';
+import type { ContextNode } from '@curfew/context/spi';
+import { clock, LONG_LIVED } from '../core';
 import { repeated } from '../figures/labels';
 import { addRow, freeRow, numberOf, type OpenContexts, type RowKeeper } from '../figures/open-contexts';
 import type { Store } from '../figures/store';
@@ -33,7 +34,7 @@ export function createContextRows({ store, open, running, keepers }: ContextRowP
   return {
     nameNumber,
     take(node, now) {
-      const row = addRow(open, reading(now), nameNumber(node.name), (node.flags & Flag.LONG_LIVED) !== 0);
+      const row = addRow(open, reading(now), nameNumber(node.name), (node.flags & LONG_LIVED) !== 0);
       node.slot = numberOf(open, row);
       for (const keeper of keepers) keeper.taken(row, node);
     },

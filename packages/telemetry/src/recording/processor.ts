@@ -1,5 +1,6 @@
-import { hooks, nodeOf, NODE_KEY, type RootMark } from '@curfew/context/spi';
+import { hooks, NODE_KEY, type RootMark } from '@curfew/context/spi';
 import { context, SpanKind, trace, type Context as OtelContext } from '@opentelemetry/api';
+import { nodeOf } from '../core';
 import { rowOf, type OpenContexts } from '../figures/open-contexts';
 import { markLate } from '../spans/marking';
 import type { CurfewSpans } from '../spans/curfew-spans';

@@ -1,4 +1,4 @@
-import { clock, type ContextNode, type Ending } from '@curfew/context/spi';
+import type { ContextNode, Ending } from '@curfew/context/spi';
 import {
   context,
   isSpanContextValid,
@@ -9,6 +9,7 @@ import {
   type Link,
   type SpanContext,
 } from '@opentelemetry/api';
+import { clock } from '../core';
 import { REASON_NAMES } from '../registry/value-numbers';
 import { clean } from '../figures/labels';
 import { SPAN_ATTRIBUTES, SPANS } from '../registry/span-names';
