@@ -47,6 +47,16 @@ test('up to a thousand are kept whatever else started and ended under their cont
   });
 });
 
+test('a thousand spans are kept beside a thousand operations: neither counts against the other', () => {
+  expect(left('beside as many operations', 900)).toEqual({ spans: 900, active: 1800, orphans: 0, errors: 0 });
+  expect(left('beside as many operations', 3000)).toEqual({
+    spans: 1000,
+    active: 2000,
+    orphans: 0,
+    errors: 0,
+  });
+});
+
 test('spans that somebody else holds are followed to their end, however many are open under one context', async () => {
   const observed = observe();
   const { telemetry, clock, tracer } = observed;

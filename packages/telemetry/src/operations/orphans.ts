@@ -145,10 +145,11 @@ export function createOrphans(parts: OrphanParts): Orphans {
 
   return {
     leave(work, { node, name, ending, at, madeAt }) {
+      const now = risingNow(rising);
       const left: Entry = {
         work,
         // Nobody may have noticed a deadline that had passed before the work began.
-        endedAt: Math.max(work.begunAt, passed(at ?? NaN, risingNow(rising))),
+        endedAt: Math.max(work.begunAt, passed(at ?? NaN, now)),
         reason: REASON[ending.reason ?? 'canceled'],
         contextName: name,
         derivedUnder: trace.getSpanContext(node),
@@ -160,7 +161,7 @@ export function createOrphans(parts: OrphanParts): Orphans {
         next: undefined,
       };
       insert(left);
-      alarm.set(nextInstant(), risingNow(rising));
+      alarm.set(nextInstant(), now);
       return left;
     },
     settle(left) {

@@ -6,7 +6,7 @@ export interface MarkableSpan extends Span {
   readonly kind?: SpanKind;
 }
 
-/** An operation or a span under a context, from its start until it settles. `running.ts` alone makes and writes it. */
+/** An operation or a span under a context, from its start until it settles. `running.ts` and its lists alone write it. */
 export interface Running {
   /** The number of its kind. */
   readonly kind: number;
@@ -17,6 +17,8 @@ export interface Running {
   readonly begunAt: number;
   /** Where its context has ended for a reason. */
   readonly left: LeftBehind | undefined;
+  /** The next of its sort that began under the same context. */
+  readonly newer: Running | undefined;
 }
 
 /**

@@ -1,12 +1,15 @@
 import type { HookEvents } from '@curfew/context/spi';
 import { trace, type Context as OtelContext } from '@opentelemetry/api';
-import { add, type Store } from '../figures/store';
+import type { Exemplars } from '../figures/exemplars';
+import { risingNow, type RisingClock } from '../figures/rising-clock';
+import { add, recordable, type Histogram, type Store } from '../figures/store';
+import { REASON } from '../registry/value-numbers';
 import type { AdapterListeners } from './adapter-events';
-import { reasonNumber, type Durations } from './durations';
 
 export interface AdapterParts {
   readonly store: Store;
-  readonly durations: Durations;
+  readonly exemplars: Exemplars;
+  readonly rising: RisingClock;
   /** Whether clean-ups are recorded. */
   readonly cleanups: boolean;
   onBrokenChain: HookEvents['chainBroken'];
@@ -16,15 +19,17 @@ type CoreEvents = Pick<HookEvents, 'chainBroken' | 'cancellationObserved' | 'cal
   Partial<Pick<HookEvents, 'cleanupDone'>>;
 
 /** Records what adapters tell, and what the core tells beside the lives of contexts and operations. */
-export function recordAdapters({ store, durations, cleanups, onBrokenChain }: AdapterParts): {
+export function recordAdapters(parts: AdapterParts): {
   readonly core: CoreEvents;
   readonly adapters: AdapterListeners;
 } {
+  const { store, exemplars, rising, cleanups, onBrokenChain } = parts;
   const { inbound, breaks, observed, rejections, guarded } = store.numbers;
-  const { remaining: budgets, backendCancel, cleanup } = store.histograms;
+  const { remaining: budgets, propagation, backendCancel, cleanup } = store.histograms;
   const {
     'curfew.source': sources,
     'curfew.cancel.origin': origins,
+    'curfew.propagation.boundary': boundaries,
     'curfew.propagation.outcome': arrivals,
     'curfew.break.cause': breakCauses,
     'db.system.name': systems,
@@ -32,7 +37,15 @@ export function recordAdapters({ store, durations, cleanups, onBrokenChain }: Ad
     'curfew.cleanup.outcome': cleanupOutcomes,
   } = store.labels;
 
-  const spanOf = (ctx: OtelContext | undefined) => () => ctx && trace.getSpanContext(ctx);
+  /** Records what took a number of milliseconds, with the span of `ctx` where exemplars are kept. */
+  function took(histogram: Histogram, cell: number, ms: number, ctx: OtelContext | undefined): void {
+    const seconds = recordable(ms / 1000);
+    const bucket = histogram.record(cell, seconds);
+    if (!exemplars.kept || ctx === undefined) return;
+    const now = risingNow(rising);
+    if (!exemplars.wants(histogram, bucket, now)) return;
+    exemplars.take(histogram, bucket, { value: seconds, now, span: trace.getSpanContext(ctx) });
+  }
 
   const core: CoreEvents = {
     chainBroken(event) {
@@ -51,7 +64,7 @@ export function recordAdapters({ store, durations, cleanups, onBrokenChain }: Ad
   };
   if (cleanups) {
     core.cleanupDone = ({ outcome, duration, ctx }) =>
-      durations.record(cleanup, cleanupOutcomes.index(outcome), duration, spanOf(ctx));
+      took(cleanup, cleanupOutcomes.index(outcome), duration, ctx);
   }
 
   return {
@@ -60,14 +73,21 @@ export function recordAdapters({ store, durations, cleanups, onBrokenChain }: Ad
       'deadline.received': ({ source, outcome, remaining, ctx }) => {
         const from = sources.index(source);
         add(inbound, inbound.cell(from, arrivals.index(outcome)), 1);
-        if (remaining !== undefined) durations.record(budgets, from, remaining, spanOf(ctx));
+        if (remaining !== undefined) took(budgets, from, remaining, ctx);
       },
-      'cancellation.arrived': ({ boundary, reason, duration, ctx }) =>
-        durations.propagation(reason, boundary, duration, spanOf(ctx)),
+      'cancellation.arrived': ({ boundary, reason, duration, ctx }) => {
+        const cell = propagation.cell(reasonNumber(reason), boundaries.index(boundary));
+        took(propagation, cell, duration, ctx);
+      },
       'backend.cancel': ({ system, outcome, duration, ctx }) => {
         const cell = backendCancel.cell(systems.index(system), stops.index(outcome));
-        durations.record(backendCancel, cell, duration, spanOf(ctx));
+        took(backendCancel, cell, duration, ctx);
       },
     },
   };
+}
+
+/** Whatever a stranger tells, there are two reasons. */
+function reasonNumber(reason: string): number {
+  return REASON[reason === 'deadline_exceeded' ? reason : 'canceled'];
 }

@@ -1,33 +1,26 @@
 import type { ContextNode, Ending } from '@curfew/context/spi';
 import type { SpanContext } from '@opentelemetry/api';
 import type { Exemplars } from '../figures/exemplars';
+import { repeated } from '../figures/labels';
 import { risingNow, type RisingClock } from '../figures/rising-clock';
 import { add, recordable, type Store } from '../figures/store';
 import type { RunningWork } from '../operations/running';
+import type { MarkableSpan, Running } from '../operations/work';
 import { DETECTED_BY, LIMIT, REASON } from '../registry/value-numbers';
 import { excuseAbort, mark } from '../spans/marking';
 import { spanOfContext, wallTime, type CurfewSpans } from '../spans/curfew-spans';
 import type { TellEvent } from '../spans/span-events';
 import type { Stacks } from '../warnings/stacks';
-import type { Durations } from './durations';
 
 /** Marking spans costs microseconds each: a cancellation of more open spans than this leaves the rest unmarked. */
 const MAX_MARKED_SPANS = 1000;
 
-/** A context at its end. */
-interface Ended {
-  readonly node: ContextNode;
-  /** -1 where it has none. */
-  readonly row: number;
-  readonly ending: Ending;
-}
-
 /** Records cancellations: what they started from, what they reached, and how long the news took. */
 export interface Cancellations {
-  /** A context ended for a reason; `name` is the number of its name. */
-  ended(context: Ended, name: number): void;
+  /** The context in a row, or in none (-1), ended for a reason; `name` is the number of its name. */
+  ended(node: ContextNode, row: number, ending: Ending, name: number): void;
   /** A context was released: what is still on its way under it is aborted, and that is no error of its spans. */
-  excuse(context: Ended): void;
+  excuse(node: ContextNode, row: number, ending: Ending): void;
   /** The last listener of a cancellation has returned. */
   delivered(ending: Ending): void;
 }
@@ -36,7 +29,6 @@ export interface CancellationParts {
   readonly store: Store;
   readonly running: RunningWork;
   readonly curfewSpans: CurfewSpans;
-  readonly durations: Durations;
   readonly exemplars: Exemplars;
   readonly rising: RisingClock;
   readonly stacks: Stacks | undefined;
@@ -54,11 +46,12 @@ interface Delivery {
 }
 
 export function createCancellations(parts: CancellationParts): Cancellations {
-  const { store, running, curfewSpans, durations, exemplars, rising, stacks, tell, onError } = parts;
+  const { store, running, curfewSpans, exemplars, rising, stacks, tell, onError } = parts;
   const { names } = store;
   const { cancellations, overflows } = store.numbers;
-  const { fanout, lateness } = store.histograms;
-  const origins = store.labels['curfew.cancel.origin'];
+  const { fanout, lateness, propagation } = store.histograms;
+  const originNumber = repeated(store.labels['curfew.cancel.origin']);
+  const inProcess = store.labels['curfew.propagation.boundary'].find('in_process');
   /** Several at a time, which end in any order: a listener may cancel something else, and a merge ends with its other. */
   const deliveries = new Map<Ending, Delivery>();
   let marked = 0;
@@ -66,7 +59,7 @@ export function createCancellations(parts: CancellationParts): Cancellations {
   function record(ending: Ending, name: number, span: SpanContext | undefined): void {
     const reason = REASON[ending.reason ?? 'canceled'];
     const now = ending.markedAt;
-    const cell = cancellations.cell(name, reason, origins.index(ending.origin));
+    const cell = cancellations.cell(name, reason, originNumber(ending.origin));
     add(cancellations, cell, 1);
     const reached = fanout.record(reason, ending.fanout);
     if (exemplars.kept) {
@@ -79,39 +72,49 @@ export function createCancellations(parts: CancellationParts): Cancellations {
     if (exemplars.kept) exemplars.take(lateness, bucket, { value: seconds, now, span });
   }
 
-  /** A span may be of somebody's own making, and throw. */
-  function guarded(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      onError(error);
+  function leaveWorkBehind(node: ContextNode, row: number, ending: Ending, name: number): void {
+    const operation = running.firstOperation(row, node);
+    const span = running.firstSpan(row, node);
+    if (operation === undefined && span === undefined) return;
+    const madeAt = row < 0 ? undefined : stacks?.of(row);
+    const left = { node, name, ending, at: ending.at, madeAt };
+    for (let work = operation; work !== undefined; work = work.newer) running.leave(work, left);
+    for (let work = span; work !== undefined; work = work.newer) running.leave(work, left);
+    const at = wallTime(ending.at, ending.markedAt);
+    eachSpan(span, (open) => {
+      if (++marked > MAX_MARKED_SPANS) add(overflows, LIMIT.span, 1);
+      else mark(open, { node, ending, name: names.value(name), at, tell });
+    });
+  }
+
+  /** Writes on spans, from the first one on. One may be of somebody's own making, and throw. */
+  function eachSpan(first: Running | undefined, write: (span: MarkableSpan) => void): void {
+    for (let work = first, newer; work !== undefined; work = newer) {
+      // What is written may end the span, which takes it out of the list.
+      newer = work.newer;
+      const span = running.spanOf(work);
+      try {
+        if (span !== undefined) write(span);
+      } catch (error) {
+        onError(error);
+      }
     }
   }
 
   return {
-    ended({ node, row, ending }, name) {
+    ended(node, row, ending, name) {
       if (ending.node === node) {
-        const first = running.firstSpan(row, node);
+        const first = running.firstSpan(row, node)?.spanContext;
         const span = exemplars.kept ? spanOfContext(node, first) : undefined;
         deliveries.set(ending, { name, first, span });
         marked = 0;
         record(ending, name, span);
       }
-      const madeAt = row < 0 ? undefined : stacks?.of(row);
-      const left = { node, name, ending, at: ending.at, madeAt };
-      const at = wallTime(ending.at, ending.markedAt);
-      running.each(row, node, (work, span) => {
-        running.leave(work, left);
-        if (span === undefined) return;
-        if (++marked > MAX_MARKED_SPANS) add(overflows, LIMIT.span, 1);
-        else guarded(() => mark(span, { node, ending, name: names.value(name), at, tell }));
-      });
+      leaveWorkBehind(node, row, ending, name);
     },
 
-    excuse({ node, row, ending }) {
-      running.each(row, node, (_, span) => {
-        if (span !== undefined) guarded(() => excuseAbort(span, ending));
-      });
+    excuse(node, row, ending) {
+      eachSpan(running.firstSpan(row, node), (span) => excuseAbort(span, ending));
     },
 
     delivered(ending) {
@@ -121,14 +124,12 @@ export function createCancellations(parts: CancellationParts): Cancellations {
       // There is none where telemetry was installed in the middle of a cancellation.
       const delivery = deliveries.get(ending);
       deliveries.delete(ending);
-      durations.propagation(reason, 'in_process', now - ending.at, () => delivery?.span);
-      curfewSpans.cancelled(
-        ending,
-        node,
-        names.value(delivery?.name ?? names.find(node.name)),
-        delivery?.first,
-        now,
-      );
+      const seconds = recordable((now - ending.at) / 1000);
+      const bucket = propagation.record(propagation.cell(REASON[reason], inProcess), seconds);
+      if (exemplars.wants(propagation, bucket, now))
+        exemplars.take(propagation, bucket, { value: seconds, now, span: delivery?.span });
+      const name = names.value(delivery?.name ?? names.find(node.name));
+      curfewSpans.cancelled(ending, node, name, delivery?.first, now);
     },
   };
 }

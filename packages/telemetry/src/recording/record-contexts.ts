@@ -46,7 +46,7 @@ export function recordContexts(
     at: { bucket: number; seconds: number; now: number },
   ): void {
     if (!exemplars.wants(duration, at.bucket, at.now)) return;
-    const span = spanOfContext(node, running.firstSpan(row, node));
+    const span = spanOfContext(node, running.firstSpan(row, node)?.spanContext);
     exemplars.take(duration, at.bucket, { value: at.seconds, now: at.now, span });
   }
 
@@ -58,10 +58,10 @@ export function recordContexts(
       const row = rowOf(open, node);
       if (outcome === 'completed') {
         recordEnd(node, row, OUTCOME.completed, reading(now));
-        if (ending.node !== undefined) cancellations.excuse({ node, row, ending });
+        if (ending.node !== undefined) cancellations.excuse(node, row, ending);
       } else {
         const name = recordEnd(node, row, OUTCOME[outcome], risingNow(rising, ending.markedAt));
-        cancellations.ended({ node, row, ending }, name);
+        cancellations.ended(node, row, ending, name);
       }
       rows.free(row, node);
     },

@@ -10,7 +10,6 @@ import type { Reports } from '../warnings/reports';
 import type { Stacks } from '../warnings/stacks';
 import type { AdapterListeners } from './adapter-events';
 import { createContextRows } from './context-rows';
-import { createDurations } from './durations';
 import { createLostContexts } from './lost-contexts';
 import { recordAdapters } from './record-adapters';
 import { createCancellations } from './record-cancellations';
@@ -45,8 +44,7 @@ export function createRecorder(parts: RecorderParts): Recorder {
   const lostContexts = optIn.lost ? createLostContexts(recordLost) : undefined;
   const keepers = [stacks, lostContexts].filter((keeper) => keeper !== undefined);
   const rows = createContextRows({ ...parts, keepers });
-  const durations = createDurations(store, exemplars, rising);
-  const cancellations = createCancellations({ ...parts, durations });
+  const cancellations = createCancellations(parts);
 
   function recordLost(row: number): void {
     add(store.numbers.lost, nameOf(open, row), 1);
@@ -56,7 +54,8 @@ export function createRecorder(parts: RecorderParts): Recorder {
 
   const { core, adapters } = recordAdapters({
     store,
-    durations,
+    exemplars,
+    rising,
     cleanups: optIn.cleanups,
     onBrokenChain: (event) => reports.brokenChain(event),
   });

@@ -44,6 +44,8 @@ export function* growForest(model: Model, options: ForestOptions): Generator<Act
   const { random, contexts, population, chain } = options;
   const draws = createDraws(model, random, options.names);
   const pending: Op[] = [];
+  /** Work that never settles. It is held, since a span that nobody holds any more counts as settled. */
+  const never: Op[] = [];
   const share = () => model.started / contexts;
 
   yield* growFinely();
@@ -122,8 +124,7 @@ export function* growForest(model: Model, options: ForestOptions): Generator<Act
     const how = random.pick(['operation', 'operation', 'operation', 'track', 'run', 'span']);
     const op = newOperation(ctx, how, draws.kind(how), how === 'run' ? draws.lastActs(ctx) : []);
     yield { do: 'begin', op };
-    // The rest never settles.
-    if (!random.chance(0.05)) pending.push(op);
+    (random.chance(0.05) ? never : pending).push(op);
   }
 
   function* settleWork(): Iterable<Act> {

@@ -41,8 +41,6 @@ export function isLater(act: Act): boolean {
 /** Carries acts out with Curfew's public functions, as a service and its adapters would. */
 export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) => void {
   let restoreEnforcement: (() => void) | undefined;
-  /** All work that has not been settled, since what nobody holds any more counts as settled. */
-  const unsettled = new Set<Op>();
 
   function parentOf(from: From): Context {
     if (from === 'background') return background();
@@ -82,7 +80,6 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
   }
 
   function begin(op: Op): void {
-    unsettled.add(op);
     const ctx = ctxOf(op.ctx);
     const { how, kind } = op;
     if (how === 'operation') {
@@ -153,7 +150,6 @@ export function createPerformer(clock: ManualClock, tracer: Tracer): (act: Act) 
         begin(act.op);
         break;
       case 'settle':
-        unsettled.delete(act.op);
         (act.op.handle as Started).settle();
         break;
       case 'run':
