@@ -39,6 +39,7 @@ export interface CancellationParts {
 
 /** A cancellation from its marking until its last listener has returned. */
 interface Delivery {
+  readonly ending: Ending;
   readonly name: number;
   /** The first span open under the originating node, and the one that exemplars lead to. */
   readonly first: SpanContext | undefined;
@@ -53,7 +54,7 @@ export function createCancellations(parts: CancellationParts): Cancellations {
   const originNumber = repeated(store.labels['curfew.cancel.origin']);
   const inProcess = store.labels['curfew.propagation.boundary'].find('in_process');
   /** Several at a time, which end in any order: a listener may cancel something else, and a merge ends with its other. */
-  const deliveries = new Map<Ending, Delivery>();
+  const deliveries: Delivery[] = [];
   let marked = 0;
 
   function record(ending: Ending, name: number, span: SpanContext | undefined): void {
@@ -87,6 +88,13 @@ export function createCancellations(parts: CancellationParts): Cancellations {
     });
   }
 
+  /** Nearly always the last one, and to look there first costs less than a Map of them. */
+  function takeDelivery(ending: Ending): Delivery | undefined {
+    if (deliveries.at(-1)?.ending === ending) return deliveries.pop();
+    const index = deliveries.findIndex((each) => each.ending === ending);
+    return index < 0 ? undefined : deliveries.splice(index, 1)[0];
+  }
+
   /** Writes on spans, from the first one on. One may be of somebody's own making, and throw. */
   function eachSpan(first: Running | undefined, write: (span: MarkableSpan) => void): void {
     for (let work = first, newer; work !== undefined; work = newer) {
@@ -106,7 +114,7 @@ export function createCancellations(parts: CancellationParts): Cancellations {
       if (ending.node === node) {
         const first = running.firstSpan(row, node)?.spanContext;
         const span = exemplars.kept ? spanOfContext(node, first) : undefined;
-        deliveries.set(ending, { name, first, span });
+        deliveries.push({ ending, name, first, span });
         marked = 0;
         record(ending, name, span);
       }
@@ -122,8 +130,7 @@ export function createCancellations(parts: CancellationParts): Cancellations {
       if (reason === undefined || node === undefined) return;
       const now = risingNow(rising);
       // There is none where telemetry was installed in the middle of a cancellation.
-      const delivery = deliveries.get(ending);
-      deliveries.delete(ending);
+      const delivery = takeDelivery(ending);
       const seconds = recordable((now - ending.at) / 1000);
       const bucket = propagation.record(propagation.cell(REASON[reason], inProcess), seconds);
       if (exemplars.wants(propagation, bucket, now))
