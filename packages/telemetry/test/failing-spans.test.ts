@@ -57,6 +57,31 @@ test('a span that throws when it starts too late is counted as any other', () =>
   expect(figure(observed.telemetry, 'curfew.operation.active')).toBe(0);
 });
 
+const noSymbols: ProxyHandler<object> = {
+  get(target, key) {
+    if (typeof key === 'symbol') throw new Error('no such field');
+    return Reflect.get(target, key) as unknown;
+  },
+};
+
+test.each([
+  ['is frozen', Object.freeze(foreignSpan()), 1],
+  ['is a proxy which takes no field', new Proxy(foreignSpan(), { set: () => false }), 1],
+  ['is a proxy which throws when it is looked at', new Proxy(foreignSpan(), noSymbols), 0],
+])('a span that %s ends as it began, and its application hears nothing of it', (_, span, counted) => {
+  observed = observe();
+  const { spanProcessor } = observed.telemetry;
+  const [ctx, cancel] = withCancel(background());
+  const active = () => figure(observed.telemetry, 'curfew.operation.active');
+  spanProcessor.onStart(span, ctx);
+  spanProcessor.onStart(span, ctx);
+  expect(active()).toBe(counted);
+  spanProcessor.onEnd(span);
+  spanProcessor.onEnd(span);
+  expect(active()).toBe(0);
+  cancel();
+});
+
 test('a span that throws when it is told to be an orphan throws in no timer of ours, and the next is told', () => {
   observed = observe({ telemetry: { orphanReportAfter: 5000 } });
   const [ctx, cancel] = withCancel(background());

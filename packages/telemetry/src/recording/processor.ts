@@ -45,7 +45,11 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
   // collection, for half a microsecond each.
   const WORK = Symbol('curfew.work');
   type Marked<T> = T & { [WORK]?: Running | undefined };
+  /** That of spans which take no field, such as frozen ones, once there was one. */
+  let beside: WeakMap<object, Running> | undefined;
   let active = true;
+
+  const workOf = (span: Marked<object>) => span[WORK] ?? beside?.get(span);
 
   function started(span: Marked<MarkableSpan>, parentContext: OtelContext): void {
     const node = nodeOf(parentContext);
@@ -54,10 +58,15 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
       return;
     }
     // One that was registered twice is told twice.
-    if (span[WORK] !== undefined) return;
+    if (workOf(span) !== undefined) return;
     const kind = KINDS[span.kind ?? SpanKind.INTERNAL] ?? KINDS[SpanKind.INTERNAL];
     const start = { kind: store.kinds.index(kind), node, row: rowOf(open, node) };
-    span[WORK] = running.beginSpan(span, start);
+    const work = running.beginSpan(span, start);
+    try {
+      span[WORK] = work;
+    } catch {
+      (beside ??= new WeakMap<object, Running>()).set(span, work);
+    }
     // Last, since a span of somebody's own making may throw.
     if (node.ending !== undefined) markLate(span, node, node.ending);
   }
@@ -72,10 +81,10 @@ export function createProcessor(parts: ProcessorParts): CurfewSpanProcessor {
       }
     },
     onEnd(span: Marked<object>) {
-      const work = span[WORK];
-      if (work === undefined) return;
-      span[WORK] = undefined;
       try {
+        const work = workOf(span);
+        if (work === undefined) return;
+        if (beside?.delete(span) !== true) span[WORK] = undefined;
         running.settle(work);
       } catch (error) {
         onError(error);
