@@ -61,6 +61,16 @@ describe('what Curfew adds', () => {
     expect(told).toEqual(['deadline_exceeded by deadline']);
   });
 
+  test('a limit that is observed is told, however late its timer is: by what ends its context before', () => {
+    const told = observing(() => {
+      const [late, cancel] = withLimit(background(), 50);
+      manual.block(60);
+      cancel('done');
+      expect(late.cause()).toBe('done');
+    });
+    expect(told).toEqual(['deadline_exceeded by deadline']);
+  });
+
   test("under the kill switch the program's own cancel, deadline and parent work as ever", () => {
     const told = observing(() => {
       const [parent, cancel] = withCancel(background());

@@ -32,19 +32,18 @@ function contexts() {
   const [innermost] = withCancel(inner);
   const [beside] = withCancel(inner);
   const all = { top, first, middle, last, inner, innermost, beside };
-  for (const ctx of Object.values(all)) {
-    onEnd(ctx, () => undefined);
-    beginOperation(ctx, { name: 'never settles' });
-  }
+  for (const ctx of Object.values(all)) onEnd(ctx, () => undefined);
+  const operations = Object.values(all).map((ctx) => beginOperation(ctx, { name: 'never settles' }));
   const nodes = Object.values(all).map((ctx) => nodeOf(ctx) as ContextNode);
-  return { ...all, nodes, cancel, cancelMiddle };
+  return { ...all, nodes, operations, cancel, cancelMiddle };
 }
 
-describe('one context that a program holds on to keeps no other', () => {
+describe('one context or operation that a program holds on to keeps no other', () => {
   test('of a tree that has been cancelled', () => {
-    const { nodes, cancel } = contexts();
+    const { nodes, operations, cancel } = contexts();
     cancel('why');
     expect(nodes.map(heldBy)).toEqual(nodes.map(() => []));
+    expect(operations.map((each) => each?.node)).toEqual(operations.map(() => undefined));
   });
 
   test('that has ended before those beside it', () => {
@@ -60,6 +59,29 @@ describe('one context that a program holds on to keeps no other', () => {
     const [[, ,], [ctx, cancel], [, ,]] = [withCancel(parent), withCancel(parent), withCancel(parent)];
     cancel();
     expect(heldBy(nodeOf(ctx) as ContextNode)).toEqual([]);
+  });
+
+  test.each([
+    ['first', 'second', 'third'],
+    ['first', 'third', 'second'],
+    ['second', 'first', 'third'],
+    ['second', 'third', 'first'],
+    ['third', 'first', 'second'],
+    ['third', 'second', 'first'],
+  ] as const)('nor does the parent, which has just the others: without the %s, then the %s', (...order) => {
+    const [parent] = withCancel(background());
+    const cancels = new Map(
+      ['first', 'second', 'third'].map((name) => [name, withCancel(parent, { name })[1]]),
+    );
+    for (const name of order) {
+      cancels.get(name)?.();
+      cancels.delete(name);
+      const forth: unknown[] = [];
+      const back: unknown[] = [];
+      for (let at = nodeOf(parent)?.firstChild; at !== undefined; at = at.next) forth.push(at.name);
+      for (let at = nodeOf(parent)?.lastChild; at !== undefined; at = at.prev) back.unshift(at.name);
+      expect([forth, back]).toEqual([[...cancels.keys()], [...cancels.keys()]]);
+    }
   });
 
   test('that was retired, nor do those that go on without it', () => {
