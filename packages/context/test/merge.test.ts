@@ -199,13 +199,13 @@ test('who listens after the merge finds all that hangs on it ended, and its list
   cancel('why');
   stop();
   expect(said).toEqual([
+    'b',
+    'b delivered',
     'c',
     'c delivered',
     'elsewhere delivered',
     'a done done done',
     'a delivered',
-    'b',
-    'b delivered',
     'other done done done',
     'other delivered',
   ]);

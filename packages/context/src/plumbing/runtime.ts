@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from './clock';
 import { globalSlot } from './global-slot';
 import { createHookBoard, type HookBoard } from './hooks';
-import { PROTOCOL, type ContextNode, type Due, type Ending, type Operation } from './protocol';
+import { PROTOCOL, type Callback, type ContextNode, type Due, type Ending, type Operation } from './protocol';
 
 /** One timer structure serves every deadline of the process. */
 export interface Deadlines {
@@ -36,10 +36,14 @@ export interface Guard {
   said: boolean;
 }
 
-/** Contexts that have ended, whose callbacks are to be called. */
+/** Contexts that have ended, whose callbacks are to be called, and how far that has come. */
 export interface Delivery {
   readonly nodes: readonly ContextNode[];
   readonly ending: Ending;
+  /** Of the nodes, how many have had their turn. */
+  place: number;
+  /** The next callback of the one whose turn it is. */
+  next: Callback | undefined;
 }
 
 /** What all installed copies of one protocol share. */

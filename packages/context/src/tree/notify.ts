@@ -16,46 +16,63 @@ export function isFollower(): boolean {
 
 /** Calls the callbacks of contexts that have ended, at once or, for a follower, as soon as it has its turn. */
 export function deliver(nodes: readonly ContextNode[], ending: Ending, follower: boolean): void {
-  const delivery = { nodes, ending };
+  const delivery: Delivery = { nodes, ending, place: 0, next: undefined };
   if (follower) runtime.followers.push(delivery);
-  else carryOut(delivery, true);
+  else carryOut(delivery);
 }
 
-function carryOut({ nodes, ending }: Delivery, outermost: boolean): void {
-  notify(nodes, outermost);
-  const { hooks } = runtime.board;
-  if (hooks.cancellationDelivered !== undefined) hooks.cancellationDelivered(ending);
+/** Carries a delivery out, and between its callbacks those of the ends that follow from them. */
+function carryOut(first: Delivery): void {
+  const { followers, board } = runtime;
+  /** Those in whose midst another one is carried out, innermost last. */
+  let interrupted: Delivery[] | undefined;
+  for (let delivery: Delivery | undefined = first; delivery !== undefined; ) {
+    const before = followers.length;
+    if (goOn(delivery)) {
+      board.hooks.cancellationDelivered?.(delivery.ending);
+      delivery = interrupted?.pop();
+      continue;
+    }
+    interrupted ??= [];
+    interrupted.push(delivery);
+    while (followers.length > before + 1) interrupted.push(followers.pop() as Delivery);
+    delivery = followers.pop();
+  }
 }
 
-/** Calls the callbacks, each in the OpenTelemetry context that was active when it was registered. */
-function notify(nodes: readonly ContextNode[], outermost: boolean): void {
+/**
+ * Calls the callbacks of a delivery from where it stands, each in the OpenTelemetry context that was active when it was
+ * registered. Returns whether that were all: `false` after one from which other ends follow.
+ */
+function goOn(delivery: Delivery): boolean {
+  const { nodes } = delivery;
+  const { followers } = runtime;
+  let callback = delivery.next;
   let active: unknown;
-  for (const node of nodes) {
-    let callback = node.firstCallback;
-    if (callback === undefined) continue;
-    node.firstCallback = undefined;
-    node.lastCallback = undefined;
-    active ??= context.active();
+  for (;;) {
     for (; callback !== undefined; callback = callback.next) {
       // Stopped by a callback that ran before it.
       if (callback.node === undefined) continue;
       callback.node = undefined;
+      active ??= context.active();
       if (callback.when === 'now') call(callback, active);
-      else if (callback.when === 'due') callFollowing(callback, active, outermost);
-      else callLater(callback);
+      else if (callback.when !== 'due') callLater(callback);
+      else {
+        const before = followers.length;
+        runtime.following = true;
+        call(callback, active);
+        runtime.following = false;
+        if (followers.length === before) continue;
+        delivery.next = callback.next;
+        return false;
+      }
     }
+    if (delivery.place === nodes.length) return true;
+    const node = nodes[delivery.place++] as ContextNode;
+    callback = node.firstCallback;
+    node.firstCallback = undefined;
+    node.lastCallback = undefined;
   }
-}
-
-function callFollowing(callback: Callback, active: unknown, outermost: boolean): void {
-  const { followers } = runtime;
-  const first = followers.length;
-  runtime.following = true;
-  call(callback, active);
-  runtime.following = false;
-  if (!outermost) return;
-  for (let index = first; index < followers.length; index++) carryOut(followers[index] as Delivery, false);
-  followers.length = first;
 }
 
 /** Calls one, in the end itself or while a deadline changes. What it throws surfaces later. */
