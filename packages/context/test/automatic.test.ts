@@ -64,11 +64,19 @@ describe('what Curfew adds', () => {
   test('a limit that is observed is told, however late its timer is: by what ends its context before', () => {
     const told = observing(() => {
       const [late, cancel] = withLimit(background(), 50);
-      manual.block(60);
+      manual.block(50);
       cancel('done');
       expect(late.cause()).toBe('done');
     });
     expect(told).toEqual(['deadline_exceeded by deadline']);
+  });
+
+  test('a limit that is observed where nobody listens passes without a word', () => {
+    const restore = setEnforcement(false);
+    const [limited] = withLimit(background(), 50);
+    manual.advance(50);
+    restore();
+    expect(limited.err()).toBeUndefined();
   });
 
   test("under the kill switch the program's own cancel, deadline and parent work as ever", () => {

@@ -1,4 +1,4 @@
-import { background, onEnd, withCancel, withSignal, withTimeout } from '@curfew/context';
+import { afterFunc, background, cleanup, onEnd, withCancel, withSignal, withTimeout } from '@curfew/context';
 import {
   beginOperation,
   nodeOf,
@@ -137,6 +137,48 @@ describe('an end that nobody asks about', () => {
     expect(nodeOf(first)?.ending).toBe(nodeOf(second)?.ending);
     expect(first.err()).not.toBe(second.err());
     expect(first.err()).toBe(first.err());
+  });
+});
+
+describe('a retirement', () => {
+  test('calls what cleans up, once and in a later turn, and nobody else', async () => {
+    const [ctx, cancel] = withCancel(background());
+    const said: string[] = [];
+    onEnd(ctx, () => said.push('onEnd'));
+    afterFunc(ctx, () => said.push('afterFunc'));
+    const stop = cleanup(ctx, () => said.push('cleanup'));
+    retire(ctx);
+    said.push('returned');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(stop()).toBe(false);
+    cancel('late');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(said).toEqual(['returned', 'cleanup']);
+  });
+
+  test('is out of the tree: an end of what it was under does not reach it', () => {
+    const [parent, cancel] = withCancel(background());
+    const [ctx] = withCancel(parent);
+    retire(ctx);
+    expect(nodeOf(parent)?.firstChild).toBeUndefined();
+    cancel('why');
+    expect([parent.cause(), ctx.err()]).toEqual(['why', undefined]);
+  });
+
+  test('of what has ended, or whose deadline has passed by the clock, changes nothing', () => {
+    const told: Ending['outcome'][] = [];
+    const { clock, restore } = useManualClock();
+    const [ctx, cancel] = withCancel(background());
+    const [limited] = withTimeout(background(), 50);
+    cancel('why');
+    const stop = subscribe({ contextEnded: ({ ending }) => void told.push(ending.outcome) });
+    // By the clock alone: its timer is late.
+    clock.block(50);
+    for (const each of [ctx, limited]) retire(each);
+    stop();
+    restore();
+    expect(told).toEqual(['deadline_exceeded']);
+    expect([ctx.cause(), limited.err()?.name]).toEqual(['why', 'TimeoutError']);
   });
 });
 
