@@ -114,13 +114,14 @@ describe('what Curfew adds', () => {
     const [inner] = withCancel(request);
     end(request, { origin: 'client_disconnect', automatic: true });
     const [limited] = withLimit(background(), 0);
+    expect([request.err(), inner.err(), limited.err()].map(isAutomatic)).toEqual([true, true, true]);
     const [own] = withTimeout(background(), 0);
-    expect([request.err(), inner.err(), limited.err(), own.err()].map(isAutomatic)).toEqual([
-      true,
-      true,
-      true,
-      false,
-    ]);
+    const [released, release] = withCancel(background());
+    const [followed, releaseFollowed] = withCancel(background());
+    onEnd(followed, () => undefined);
+    release();
+    releaseFollowed();
+    expect([own.err(), released.err(), followed.err()].map(isAutomatic)).toEqual([false, false, false]);
   });
 
   test('what follows a context by merge ends as automatically as it did', () => {

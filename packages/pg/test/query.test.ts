@@ -316,6 +316,22 @@ describe('when the cancel does not help', () => {
     await between.close();
   });
 
+  test('a cancel that was sent and never answered has not failed: the query has timed out', async () => {
+    const between = await proxy(db.postgres.port, () => undefined);
+    const client = await connected({ port: between.port });
+    const [ctx, cancel] = withCancel(background());
+    const options = { grace: 100, cancelTimeout: 1_000 };
+    const running = rejection(query(ctx, client, sleepFor('unanswered'), [], options));
+    await db.server.running('unanswered');
+    cancel(new Error('hung up'));
+    expect(isCanceled(await running)).toBe(true);
+    expect(db.hooks.outcomes()).toEqual(['timed_out']);
+    await db.server.client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%unanswered%' AND pid <> pg_backend_pid()`,
+    );
+    await between.close();
+  });
+
   test('a cancel that cannot be sent is reported as failed', async () => {
     const between = await proxy(db.postgres.port, () => undefined);
     const client = await connected({ port: between.port });
