@@ -57,7 +57,7 @@ test('a span that throws when it starts too late is counted as any other', () =>
   expect(figure(observed.telemetry, 'curfew.operation.active')).toBe(0);
 });
 
-const noSymbols: ProxyHandler<object> = {
+const noSymbols: ProxyHandler<ReturnType<typeof foreignSpan>> = {
   get(target, key) {
     if (typeof key === 'symbol') throw new Error('no such field');
     return Reflect.get(target, key) as unknown;
