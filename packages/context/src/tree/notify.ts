@@ -26,7 +26,7 @@ function carryOut(first: Delivery): void {
   const { followers, board } = runtime;
   /** Those in whose midst another one is carried out, innermost last. */
   let interrupted: Delivery[] | undefined;
-  for (let delivery: Delivery | undefined = first; delivery !== undefined; ) {
+  for (let delivery: Delivery | undefined = first; delivery !== undefined;) {
     const before = followers.length;
     if (goOn(delivery)) {
       board.hooks.cancellationDelivered?.(delivery.ending);
