@@ -1,5 +1,6 @@
 // What the benches of the adapters share. Their contenders take turns, and each is compared with the floor of the same
-// turn, since the speed of a machine drifts by more than most of what is measured here.
+// turn, since the speed of a machine drifts by more than most of what is measured here. On a core of their own, all processes
+// together (`taskset -c 1 node …`), they are ten times as exact: over two, the kernel's placing of them decides.
 import { cpus, loadavg } from 'node:os';
 
 /** Whether only that the bench runs is of interest, and not what it measures. */
