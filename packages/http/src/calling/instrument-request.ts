@@ -37,32 +37,34 @@ function requestAutomatically(
   return request;
 }
 
+/** Covers a function of a module: a call under a context that can end is made by `make`, and any other as it came. */
+function cover(
+  module: Pick<typeof http, 'request' | 'get'>,
+  name: 'request' | 'get',
+  make: typeof requestAutomatically,
+): () => void {
+  return patchMethod(
+    module,
+    name,
+    (original, patch) =>
+      function (this: unknown, ...args: unknown[]) {
+        const ctx = patch.on ? callingContext() : undefined;
+        if (ctx === undefined) return Reflect.apply(original as Untyped, this, args);
+        return make(ctx, original, this, args);
+      },
+  );
+}
+
 function instrument(module: Pick<typeof http, 'request' | 'get'>): (() => void)[] {
   const { request } = module;
   return [
-    patchMethod(
-      module,
-      'request',
-      (original, patch) =>
-        function (this: unknown, ...args: unknown[]) {
-          const ctx = patch.on ? callingContext() : undefined;
-          if (ctx === undefined) return Reflect.apply(original as Untyped, this, args);
-          return requestAutomatically(ctx, original, this, args);
-        },
-    ),
+    cover(module, 'request', requestAutomatically),
     // Node's own `get` calls its own `request`, past whatever is exported, and sends the headers at once.
-    patchMethod(
-      module,
-      'get',
-      (original, patch) =>
-        function (this: unknown, ...args: unknown[]) {
-          const ctx = patch.on ? callingContext() : undefined;
-          if (ctx === undefined) return Reflect.apply(original as Untyped, this, args);
-          const made = requestAutomatically(ctx, request, this, args);
-          made.end();
-          return made;
-        },
-    ),
+    cover(module, 'get', (ctx, _, self, args) => {
+      const made = requestAutomatically(ctx, request, self, args);
+      made.end();
+      return made;
+    }),
   ];
 }
 
