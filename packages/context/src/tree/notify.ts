@@ -27,22 +27,20 @@ function carryOut(first: Delivery): void {
   /** Those in whose midst another one is carried out, innermost last. */
   let interrupted: Delivery[] | undefined;
   for (let delivery: Delivery | undefined = first; delivery !== undefined;) {
-    const before = followers.length;
     if (goOn(delivery)) {
       board.hooks.cancellationDelivered?.(delivery.ending);
       delivery = interrupted?.pop();
-      continue;
+    } else {
+      (interrupted ??= []).push(delivery);
+      // One at most follows from a callback: the first end to begin takes the mark.
+      delivery = followers.pop();
     }
-    interrupted ??= [];
-    interrupted.push(delivery);
-    while (followers.length > before + 1) interrupted.push(followers.pop() as Delivery);
-    delivery = followers.pop();
   }
 }
 
 /**
  * Calls the callbacks of a delivery from where it stands, each in the OpenTelemetry context that was active when it was
- * registered. Returns whether that were all: `false` after one from which other ends follow.
+ * registered. Returns whether that were all: `false` after one from which another end follows.
  */
 function goOn(delivery: Delivery): boolean {
   const { nodes } = delivery;
