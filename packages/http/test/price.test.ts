@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import http, { ClientRequest } from 'node:http';
 import { context } from '@opentelemetry/api';
 import { background, withCancel, withTimeout } from '@curfew/context';
-import { systemClock, useClock } from '@curfew/context/spi';
 import { instrumentHttpRequest, request } from '@curfew/http';
+import { useCountingClock } from '../../../test/counting-clock';
 import { closeAll, event, listen, useContextManager } from './servers';
 
 // What a request costs, as far as it can be counted: such figures are the same on every machine.
@@ -62,14 +62,7 @@ describe('an outgoing request', () => {
   async function countWhile(make: () => ClientRequest) {
     const counted = { readings: 0, timers: 0, written: 0 };
     const setHeader = jest.spyOn(ClientRequest.prototype, 'setHeader');
-    const restore = useClock({
-      ...systemClock,
-      now: () => (counted.readings++, systemClock.now()),
-      wallNow: () => (counted.readings++, systemClock.wallNow()),
-      setTimer: (...timer) => (counted.timers++, systemClock.setTimer(...timer)),
-    });
-    // The timer of deadlines that live already goes over to the clock that counts.
-    Object.assign(counted, { readings: 0, timers: 0 });
+    const restore = useCountingClock(counted);
     const made = make().end();
     const [response] = (await event(made, 'response')) as [http.IncomingMessage];
     response.resume();

@@ -1,9 +1,9 @@
 import { createHook } from 'node:async_hooks';
 import { context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { background, withCancel, withTimeout } from '@curfew/context';
-import { systemClock, useClock } from '@curfew/context/spi';
 import { query } from '@curfew/pg';
 import type pg from 'pg';
+import { useCountingClock } from '../../../test/counting-clock';
 import { coveredDatabase } from './database';
 
 // What a query costs, as far as it can be counted: such figures are the same on every machine.
@@ -24,14 +24,7 @@ async function countWhile(work: () => Promise<unknown>) {
       if (ours.has(id)) counted.entered++;
     },
   });
-  const restore = useClock({
-    ...systemClock,
-    now: () => (counted.readings++, systemClock.now()),
-    wallNow: () => (counted.readings++, systemClock.wallNow()),
-    setTimer: (...timer) => (counted.timers++, systemClock.setTimer(...timer)),
-  });
-  // The timer of deadlines that live already goes over to the clock that counts.
-  Object.assign(counted, { readings: 0, timers: 0 });
+  const restore = useCountingClock(counted);
   hook.enable();
   await work();
   hook.disable();
